@@ -1,0 +1,221 @@
+//! Where a server is and how to connect: URLs of the profile, passwords, time limits.
+
+use super::pgpass;
+use super::tls::Tls;
+use crate::error::{Error, Exit, Result};
+use postgres::config::Host;
+use postgres::{Client, Config};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Which of the two servers; for messages and journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Primary,
+    Standby,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Side::Primary => "primary",
+            Side::Standby => "standby",
+        })
+    }
+}
+
+/// One server of the profile. Cheap to clone; holds no connection.
+#[derive(Clone)]
+pub struct Server {
+    pub side: Side,
+    config: Config,
+    application: String,
+    tls: Tls,
+}
+
+/// A server that does not answer a connection attempt in this time counts as unreachable.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Settings of every session of ours: nothing of the HIS's own functions may be found by an unqualified name, a
+/// generation's read-only default must not stop us, and a local lock wait must not last for ever.
+const SESSION: &str = "-c search_path=pg_catalog -c default_transaction_read_only=off -c client_min_messages=warning -c idle_in_transaction_session_timeout=0 -c statement_timeout=0 -c standard_conforming_strings=on -c escape_string_warning=off";
+
+impl Server {
+    /// `url` is `postgresql://…`, a libpq keyword string, or `env:NAME` of a variable that holds one.
+    pub fn parse(side: Side, url: &str) -> Result<Server> {
+        let doing = || format!("read the URL of the {side}");
+        let text = match url.strip_prefix("env:") {
+            Some(name) => std::env::var(name).map_err(|_| {
+                Error::usage(doing(), format!("the environment variable '{name}' is not set"))
+                    .hint(format!("export {name}='postgresql://user@host/database', or write the URL into his.toml."))
+            })?,
+            None => url.to_owned(),
+        };
+        let (text, mode) = take_parameter(&text, "sslmode");
+        let (text, root) = take_parameter(&text, "sslrootcert");
+        let config: Config = text.parse().map_err(|e: postgres::Error| {
+            let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            Error::usage(doing(), reason).hint("expected postgresql://user@host:port/database?sslmode=verify-full")
+        })?;
+        if config.get_hosts().len() != 1 {
+            return Err(Error::usage(doing(), format!("it names {} hosts, expected 1", config.get_hosts().len()))
+                .hint("the several-hosts string is for the windows; the toolkit talks to one server per URL."));
+        }
+        if config.get_dbname().is_none() {
+            return Err(Error::usage(doing(), "it names no database").hint("expected postgresql://user@host:port/database"));
+        }
+        if config.get_user().is_none() {
+            return Err(Error::usage(doing(), "it names no user").hint("expected postgresql://user@host:port/database"));
+        }
+        let local = match config.get_hosts().first() {
+            Some(Host::Tcp(name)) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
+            _ => true,
+        };
+        let tls = Tls::choose(mode.as_deref(), root, local)?;
+        Ok(Server { side, config, application: "his".to_owned(), tls })
+    }
+
+    /// The same server, its sessions named `program` in `pg_stat_activity`.
+    #[must_use]
+    pub fn named(mut self, program: &str) -> Server {
+        program.clone_into(&mut self.application);
+        self
+    }
+
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
+    /// Host name, or directory of the Unix socket.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => String::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.config.get_ports().first().copied().unwrap_or(5432)
+    }
+
+    /// How messages name it: `standby 'his' at db2:5432`. No user, no password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{} '{}' at {}:{}", self.side, self.database(), self.host(), self.port())
+    }
+
+    /// A session in the profile's database.
+    pub fn connect(&self) -> Result<Client> {
+        self.connect_to(self.database())
+    }
+
+    /// A session in another database of the same server (`postgres` for what concerns all databases).
+    pub fn connect_to(&self, database: &str) -> Result<Client> {
+        self.connect_within(database, CONNECT_LIMIT)
+    }
+
+    /// As [`Server::connect_to`], but a server that has not answered within `limit` is unreachable: a frozen server
+    /// accepts the connection and then never says a word, which no setting of the driver bounds.
+    pub fn connect_within(&self, database: &str, limit: Duration) -> Result<Client> {
+        let mut config = self.config.clone();
+        config.dbname(database).application_name(&self.application).options(SESSION);
+        config.connect_timeout(limit).keepalives(true).keepalives_idle(Duration::from_secs(10));
+        if config.get_password().is_none()
+            && let Some(password) = pgpass::lookup(&self.host(), self.port(), database, self.user())
+        {
+            config.password(password);
+        }
+        let doing = format!("connect to the {} '{database}' at {}:{}", self.side, self.host(), self.port());
+        let tls = self.tls.clone();
+        let client = within(limit, move || tls.connect(&config))
+            .ok_or_else(|| Error::unreachable(doing.clone(), format!("no answer within {} s", limit.as_secs_f32())))?;
+        client.map_err(|e| e.restated(doing).with_exit(Exit::Unreachable))
+    }
+
+    /// True when a session in `database` can be had now and answers a query.
+    #[must_use]
+    pub fn answers(&self, database: &str) -> bool {
+        let server = self.clone();
+        let database = database.to_owned();
+        let limit = Duration::from_secs(2);
+        within(limit, move || server.connect_within(&database, limit).is_ok_and(|mut c| c.simple_query("SELECT").is_ok()))
+            .unwrap_or(false)
+    }
+
+    /// Variables under which `pg_dump` and its kind reach `database` of this server; the password goes this way, not by argument.
+    #[must_use]
+    pub fn libpq_environment(&self, database: &str) -> Vec<(String, String)> {
+        let mut env = vec![
+            ("PGHOST".to_owned(), self.host()),
+            ("PGPORT".to_owned(), self.port().to_string()),
+            ("PGUSER".to_owned(), self.user().to_owned()),
+            ("PGDATABASE".to_owned(), database.to_owned()),
+            ("PGAPPNAME".to_owned(), self.application.clone()),
+            ("PGCONNECT_TIMEOUT".to_owned(), CONNECT_LIMIT.as_secs().to_string()),
+            ("PGSSLMODE".to_owned(), self.tls.libpq().0.to_owned()),
+            ("PGOPTIONS".to_owned(), "-c default_transaction_read_only=off".to_owned()),
+        ];
+        env.extend(self.tls.libpq().1.map(|root| ("PGSSLROOTCERT".to_owned(), root.to_owned())));
+        let password = self
+            .config
+            .get_password()
+            .map(|p| String::from_utf8_lossy(p).into_owned())
+            .or_else(|| pgpass::lookup(&self.host(), self.port(), database, self.user()));
+        env.extend(password.map(|p| ("PGPASSWORD".to_owned(), p)));
+        env
+    }
+}
+
+/// Runs `work` in a thread of its own and waits at most `limit` for it. `None`: no answer; the thread is left behind,
+/// because nothing can end a call into a server that has stopped answering.
+pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(work()));
+    receive.recv_timeout(limit).ok()
+}
+
+/// Splits a libpq parameter off that the driver does not know in all its values.
+fn take_parameter(text: &str, name: &str) -> (String, Option<String>) {
+    let label = format!("{name}=");
+    let Some(start) = text.find(&label) else { return (text.to_owned(), None) };
+    let end = text[start..].find(['&', ' ']).map_or(text.len(), |n| start + n);
+    let value = text[start + label.len()..end].to_owned();
+    let mut rest = text.to_owned();
+    rest.replace_range(start..end, "");
+    let rest = rest.replace("?&", "?").replace("&&", "&");
+    (rest.trim_end_matches(['?', '&', ' ']).to_owned(), Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_taken_out_wherever_it_stands() {
+        let taken = |text| take_parameter(text, "sslmode");
+        assert_eq!(taken("postgresql://u@h/d?sslmode=verify-full"), ("postgresql://u@h/d".into(), Some("verify-full".into())));
+        assert_eq!(taken("postgresql://u@h/d?sslmode=disable&port=1"), ("postgresql://u@h/d?port=1".into(), Some("disable".into())));
+        assert_eq!(taken("host=h dbname=d"), ("host=h dbname=d".into(), None));
+    }
+
+    #[test]
+    fn a_url_with_two_hosts_is_refused() {
+        let error = Server::parse(Side::Primary, "postgresql://u@a,b/d").err().expect("two hosts");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn a_mode_that_does_not_verify_the_server_is_refused() {
+        let error = Server::parse(Side::Primary, "postgresql://u@a/d?sslmode=require").err().expect("require");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+}

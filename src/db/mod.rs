@@ -1,0 +1,11 @@
+//! Connections to the two servers, and the SQL that is run there.
+
+mod connect;
+mod pgpass;
+pub mod programs;
+pub mod reason;
+pub mod sql;
+mod tls;
+
+pub use connect::{Server, Side, within};
+pub use postgres::{Client, Transaction};

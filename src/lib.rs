@@ -1,0 +1,20 @@
+//! Keeps outpatient registration (挂号) and charging (收费) going while the hospital information system is down,
+//! and brings every transaction of the outage back to the primary, to the cent.
+//!
+//! The way of the data is the order of the modules: [`snapshot`] downloads the primary, [`load`] makes a standby
+//! generation of it, [`switch`] moves the windows, [`export`] writes what they did as batches, [`merge`] brings
+//! the batches back. Each reads a directory or a database and writes the next one.
+//!
+//! Beneath them: [`profile`] (the hospital's `his.toml`), [`catalog`] (what a schema looks like), [`standby`] (the
+//! gate and the capture inside a generation), [`formats`] (manifests and checksums), [`store`] (durable files,
+//! locks, state, journal), [`db`] (connections and SQL), [`cli`] (what all programs share).
+
+pub mod catalog;
+pub mod cli;
+pub mod db;
+pub mod error;
+pub mod formats;
+pub mod profile;
+pub mod store;
+
+pub use error::{Cannot, Error, Exit, Result};

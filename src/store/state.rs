@@ -1,0 +1,161 @@
+//! `state.json`: mode, event and what must never be forgotten, so that every tool can answer with both servers off.
+//!
+//! What is open is decided by the gate in the standby; this file is the memory beside it.
+
+use super::Store;
+use crate::error::{Cannot, Result};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const FILE: &str = "state.json";
+const FORMAT: u32 = 1;
+
+/// Where the windows work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Normal,
+    Standby,
+    Paper,
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Mode::Normal => "normal",
+            Mode::Standby => "standby",
+            Mode::Paper => "paper",
+        })
+    }
+}
+
+/// One emergency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub id: String,
+    pub epoch: u64,
+    pub drill: bool,
+    pub opened_at: DateTime<Utc>,
+    pub reason: String,
+    pub ordered_by: Option<String>,
+    pub by: String,
+    pub level: Option<u8>,
+    /// Primary and standby both serve windows; set by `--both-live`.
+    pub both_live: bool,
+    /// Generation that was opened first in this event; `None` while only paper was used.
+    pub generation: Option<u64>,
+    pub snapshot: Option<String>,
+    /// Where the standby's data ends.
+    pub data_until: Option<DateTime<Utc>>,
+    /// The last batch whose units are known, when the standby was given up (`--standby-lost`).
+    pub lost_after_batch: Option<u64>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// How far the primary is fenced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FenceState {
+    /// Windows may use the primary.
+    #[default]
+    Off,
+    /// Wanted, but the primary has not answered yet; put on at first contact.
+    Pending,
+    On,
+}
+
+/// A move between modes that has begun and not ended; the same command resumes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    pub to: Mode,
+    pub begun_at: DateTime<Utc>,
+    /// The last step that is known to be done, in the words of the plan.
+    pub step: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    pub format: u32,
+    pub mode: Mode,
+    /// Since when this mode.
+    pub since: Option<DateTime<Utc>>,
+    /// The current event, or the latest.
+    pub event: Option<Event>,
+    pub moving: Option<Move>,
+    /// Highest epoch ever used; only grows.
+    pub epoch: u64,
+    /// Drills so far.
+    pub drills: u64,
+    /// Highest generation number ever used; only grows.
+    pub generation: u64,
+    pub fence: FenceState,
+    /// Highest `merge_run` of the primary's ledger that this store has seen; a snapshot must not be older (P6).
+    pub merge_run: u64,
+    /// Highest number ever handed out of each emergency block, by sequence (P2 of numbers: once in its life).
+    pub numbers: BTreeMap<String, i64>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            format: FORMAT,
+            mode: Mode::Normal,
+            since: None,
+            event: None,
+            moving: None,
+            epoch: 0,
+            drills: 0,
+            generation: 0,
+            fence: FenceState::Off,
+            merge_run: 0,
+            numbers: BTreeMap::new(),
+        }
+    }
+}
+
+impl State {
+    /// Reads the store's state; of store and mirror the one that has come further, so that a store put back from an
+    /// old copy cannot use an epoch twice.
+    pub(super) fn read(store: &Store) -> Result<State> {
+        let mut best = None::<State>;
+        for base in store.places() {
+            let path = base.join(FILE);
+            let bytes = match std::fs::read(&path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                other => other.cannot(format!("read '{}'", path.display()))?,
+            };
+            let state: State = serde_json::from_slice(&bytes).map_err(|e| store.damaged(FILE, e))?;
+            if state.format != FORMAT {
+                return Err(store.damaged(FILE, format!("its format is {} (expected {FORMAT})", state.format)));
+            }
+            let further = |s: &State| (s.epoch, s.generation, s.merge_run, s.since);
+            if best.as_ref().is_none_or(|b| further(b) < further(&state)) {
+                best = Some(state);
+            }
+        }
+        Ok(best.unwrap_or_default())
+    }
+
+    /// Reads, changes and writes the state as one step: two tools may do so at once.
+    pub fn update(store: &Store, change: impl FnOnce(&mut State)) -> Result<State> {
+        let path = store.dir().join("locks").join("state.lock");
+        let lock = super::durable::create_file(&path).and_then(|f| f.lock().map(|()| f)).cannot(format!("lock '{}'", path.display()))?;
+        let mut state = State::read(store)?;
+        change(&mut state);
+        let text = serde_json::to_string_pretty(&state).cannot("write the state")?;
+        store.replace(FILE, text.as_bytes())?;
+        drop(lock);
+        Ok(state)
+    }
+
+    /// Remembers that `sequence` has handed out numbers up to `last`; never goes back.
+    pub fn saw_number(&mut self, sequence: &str, last: i64) {
+        let seen = self.numbers.entry(sequence.to_owned()).or_insert(last);
+        *seen = (*seen).max(last);
+    }
+}
