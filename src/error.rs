@@ -118,7 +118,9 @@ impl Error {
             Exit::Usage => "see --help, and his.toml(5) for the profile.",
             Exit::NeedsPerson => "see `his-merge status` for what waits for a person.",
             Exit::Refused => "see `his-switch status`.",
-            Exit::Damaged => "nothing of it was used; take another copy (the mirror, or an offline copy) or make a new one.",
+            Exit::Damaged => {
+                "nothing of it was used; take another copy (the mirror, or an offline copy) or make a new one."
+            }
             Exit::Unreachable => "check that the server runs and can be reached, then run the same command again.",
             Exit::Locked => "wait for the other run to end, then run the same command again.",
         })
@@ -161,9 +163,9 @@ impl Reason for std::io::Error {
     fn reason(&self) -> (Exit, String, Option<&'static str>) {
         use std::io::ErrorKind as K;
         let hint = match self.kind() {
-            K::StorageFull | K::QuotaExceeded => {
-                Some("the disk is full; nothing old was touched. Free space (his-snapshot prune), then run the same command again.")
-            }
+            K::StorageFull | K::QuotaExceeded => Some(
+                "the disk is full; nothing old was touched. Free space (his-snapshot prune), then run the same command again.",
+            ),
             K::PermissionDenied => Some("check owner and mode of the path, and which user runs this program."),
             K::ReadOnlyFilesystem => Some("the file system is read-only; remount it or move [store] dir."),
             _ => None,

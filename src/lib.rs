@@ -15,6 +15,7 @@ pub mod db;
 pub mod error;
 pub mod formats;
 pub mod profile;
+pub mod standby;
 pub mod store;
 
 pub use error::{Cannot, Error, Exit, Result};

@@ -16,12 +16,16 @@ impl Name {
     /// Reads `schema.table` as SQL would: unquoted parts fold to lower case, `"Quoted Parts"` stay; a bare name is in `public`.
     pub fn parse(text: &str) -> Result<Name> {
         let parts = split_name(text).map_err(|why| {
-            Error::usage(format!("read the table name '{text}'"), why).hint(r#"write schema.table, quoting what is not lower case: 'public."tblClaim"'."#)
+            Error::usage(format!("read the table name '{text}'"), why)
+                .hint(r#"write schema.table, quoting what is not lower case: 'public."tblClaim"'."#)
         })?;
         match <[String; 2]>::try_from(parts) {
             Ok([schema, name]) => Ok(Name { schema, name }),
             Err(parts) if parts.len() == 1 => Ok(Name { schema: "public".to_owned(), name: parts.concat() }),
-            Err(parts) => Err(Error::usage(format!("read the table name '{text}'"), format!("it has {} parts, expected 2", parts.len()))),
+            Err(parts) => Err(Error::usage(
+                format!("read the table name '{text}'"),
+                format!("it has {} parts, expected 2", parts.len()),
+            )),
         }
     }
 
@@ -39,7 +43,9 @@ impl fmt::Display for Name {
             !part.starts_with(|c: char| c.is_ascii_digit())
                 && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || !c.is_ascii())
         };
-        let part = |part: &str| if plain(part) { part.to_owned() } else { crate::db::sql::ident(part) };
+        let part = |part: &str| {
+            if plain(part) { part.to_owned() } else { crate::db::sql::ident(part) }
+        };
         write!(f, "{}.{}", part(&self.schema), part(&self.name))
     }
 }
@@ -190,7 +196,8 @@ impl Catalog {
         let rows = client.query(crate::sql!("catalog/tables.sql"), &[]).cannot("read the catalog of the database")?;
         let mut tables = std::collections::BTreeMap::new();
         for row in rows {
-            let table: Table = serde_json::from_str(row.get::<_, &str>(0)).cannot("understand the catalog of the database")?;
+            let table: Table =
+                serde_json::from_str(row.get::<_, &str>(0)).cannot("understand the catalog of the database")?;
             tables.insert(table.name.clone(), table);
         }
         Ok(Catalog { tables })

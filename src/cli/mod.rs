@@ -48,7 +48,8 @@ impl Common {
     /// The name that goes into the journal.
     #[must_use]
     pub fn by(&self) -> String {
-        let login = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|v| std::env::var(v).ok().filter(|n| !n.is_empty()));
+        let login =
+            || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|v| std::env::var(v).ok().filter(|n| !n.is_empty()));
         self.by.clone().or_else(login).unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
     }
 
@@ -98,7 +99,8 @@ pub trait Program: CommandFactory + FromArgMatches {
 pub fn run<P: Program>(step: impl FnOnce(&P) -> Result<Outcome>) -> ExitCode {
     let name = P::command().get_name().to_owned();
     let wants_json = std::env::args_os().any(|a| a == "--json");
-    let parsed = P::command().color(ColorChoice::Auto).try_get_matches().and_then(|mut m| P::from_arg_matches_mut(&mut m));
+    let parsed =
+        P::command().color(ColorChoice::Auto).try_get_matches().and_then(|mut m| P::from_arg_matches_mut(&mut m));
     let program = match parsed {
         Ok(program) => program,
         Err(e) if !e.use_stderr() => {
@@ -109,7 +111,11 @@ pub fn run<P: Program>(step: impl FnOnce(&P) -> Result<Outcome>) -> ExitCode {
             if wants_json {
                 let text = e.to_string();
                 let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                return report(&name, &Error::usage("understand the command line", line).hint(format!("see {name} --help.")), true);
+                return report(
+                    &name,
+                    &Error::usage("understand the command line", line).hint(format!("see {name} --help.")),
+                    true,
+                );
             }
             let _ = e.print();
             eprintln!("HINT: see {name} --help.");
@@ -125,7 +131,9 @@ pub fn run<P: Program>(step: impl FnOnce(&P) -> Result<Outcome>) -> ExitCode {
             let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
             // A closed pipe is the reader's business; anything else means that the result was not delivered.
             match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
-                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => report(&name, &Error::failed("print the result", e), false),
+                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                    report(&name, &Error::failed("print the result", e), false)
+                }
                 _ => ExitCode::from(outcome.exit.code()),
             }
         }

@@ -62,7 +62,9 @@ impl Server {
                 .hint("the several-hosts string is for the windows; the toolkit talks to one server per URL."));
         }
         if config.get_dbname().is_none() {
-            return Err(Error::usage(doing(), "it names no database").hint("expected postgresql://user@host:port/database"));
+            return Err(
+                Error::usage(doing(), "it names no database").hint("expected postgresql://user@host:port/database")
+            );
         }
         if config.get_user().is_none() {
             return Err(Error::usage(doing(), "it names no user").hint("expected postgresql://user@host:port/database"));
@@ -147,8 +149,10 @@ impl Server {
         let server = self.clone();
         let database = database.to_owned();
         let limit = Duration::from_secs(2);
-        within(limit, move || server.connect_within(&database, limit).is_ok_and(|mut c| c.simple_query("SELECT").is_ok()))
-            .unwrap_or(false)
+        within(limit, move || {
+            server.connect_within(&database, limit).is_ok_and(|mut c| c.simple_query("SELECT").is_ok())
+        })
+        .unwrap_or(false)
     }
 
     /// Variables under which `pg_dump` and its kind reach `database` of this server; the password goes this way, not by argument.
@@ -186,7 +190,9 @@ pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Sen
 /// Splits a libpq parameter off that the driver does not know in all its values.
 fn take_parameter(text: &str, name: &str) -> (String, Option<String>) {
     let label = format!("{name}=");
-    let Some(start) = text.find(&label) else { return (text.to_owned(), None) };
+    let Some(start) = text.find(&label) else {
+        return (text.to_owned(), None);
+    };
     let end = text[start..].find(['&', ' ']).map_or(text.len(), |n| start + n);
     let value = text[start + label.len()..end].to_owned();
     let mut rest = text.to_owned();
@@ -202,8 +208,14 @@ mod tests {
     #[test]
     fn a_parameter_is_taken_out_wherever_it_stands() {
         let taken = |text| take_parameter(text, "sslmode");
-        assert_eq!(taken("postgresql://u@h/d?sslmode=verify-full"), ("postgresql://u@h/d".into(), Some("verify-full".into())));
-        assert_eq!(taken("postgresql://u@h/d?sslmode=disable&port=1"), ("postgresql://u@h/d?port=1".into(), Some("disable".into())));
+        assert_eq!(
+            taken("postgresql://u@h/d?sslmode=verify-full"),
+            ("postgresql://u@h/d".into(), Some("verify-full".into()))
+        );
+        assert_eq!(
+            taken("postgresql://u@h/d?sslmode=disable&port=1"),
+            ("postgresql://u@h/d?port=1".into(), Some("disable".into()))
+        );
         assert_eq!(taken("host=h dbname=d"), ("host=h dbname=d".into(), None));
     }
 

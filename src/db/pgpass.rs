@@ -12,7 +12,11 @@ pub fn lookup(host: &str, port: u16, database: &str, user: &str) -> Option<Strin
     let text = std::fs::read_to_string(&path).ok()?;
     let mode = std::fs::metadata(&path).map(|m| std::os::unix::fs::MetadataExt::mode(&m)).ok()?;
     if mode & 0o077 != 0 {
-        log::warn!("password file '{}' is ignored: group or others can read it (mode {:o}, expected 600)", path.display(), mode & 0o777);
+        log::warn!(
+            "password file '{}' is ignored: group or others can read it (mode {:o}, expected 600)",
+            path.display(),
+            mode & 0o777
+        );
         return None;
     }
     let port = port.to_string();
@@ -21,7 +25,9 @@ pub fn lookup(host: &str, port: u16, database: &str, user: &str) -> Option<Strin
     let hosts: &[&str] = if host.starts_with('/') { &[host, "localhost"] } else { &[host] };
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let fields = split(line);
-        let [h, p, d, u, password] = fields.as_slice() else { return None };
+        let [h, p, d, u, password] = fields.as_slice() else {
+            return None;
+        };
         let fits = |pattern: &str, value: &str| pattern == "*" || pattern == value;
         let found = hosts.iter().any(|host| fits(h, host)) && fits(p, &port) && fits(d, database) && fits(u, user);
         found.then(|| password.clone())

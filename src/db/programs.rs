@@ -34,7 +34,14 @@ pub fn run(name: &str, server: &Server, database: &str, args: &[&str], doing: &s
 }
 
 /// As [`run`], with `input` as its standard input.
-pub fn run_with_input(name: &str, server: &Server, database: &str, args: &[&str], input: Option<&Path>, doing: &str) -> Result<Vec<u8>> {
+pub fn run_with_input(
+    name: &str,
+    server: &Server,
+    database: &str,
+    args: &[&str],
+    input: Option<&Path>,
+    doing: &str,
+) -> Result<Vec<u8>> {
     let stdin = match input {
         Some(path) => Stdio::from(std::fs::File::open(path).cannot(format!("read '{}'", path.display()))?),
         None => Stdio::null(),
@@ -53,7 +60,10 @@ pub fn run_with_input(name: &str, server: &Server, database: &str, args: &[&str]
     let talk = String::from_utf8_lossy(&output.stderr);
     log::debug!("{name}: {talk}");
     // A DETAIL or CONTEXT line may quote a row.
-    let line = talk.lines().find(|l| l.contains("error:") || l.contains("ERROR:") || l.contains("FATAL:")).unwrap_or("no message");
+    let line = talk
+        .lines()
+        .find(|l| l.contains("error:") || l.contains("ERROR:") || l.contains("FATAL:"))
+        .unwrap_or("no message");
     let line = line.chars().take(300).collect::<String>();
     let exit = if server.answers(database) { Exit::Failed } else { Exit::Unreachable };
     Err(Error::new(exit, doing, format!("{name} ended with {}: {line}", output.status)))

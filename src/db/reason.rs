@@ -34,7 +34,8 @@ fn exit_of(db: &DbError) -> Exit {
 /// a RAISE in a trigger may quote a patient's name.
 fn text_of(db: &DbError) -> String {
     let code = db.code().code();
-    let names_objects_only = matches!(&code[..2], "08" | "0A" | "28" | "2B" | "3D" | "3F" | "42" | "53" | "54" | "55" | "57" | "58" | "HS");
+    let names_objects_only =
+        matches!(&code[..2], "08" | "0A" | "28" | "2B" | "3D" | "3F" | "42" | "53" | "54" | "55" | "57" | "58" | "HS");
     let mut text = if names_objects_only { db.message().to_owned() } else { class_of(code).to_owned() };
     for (label, value) in [("constraint", db.constraint()), ("table", db.table()), ("column", db.column())] {
         if let Some(value) = value {
@@ -66,7 +67,9 @@ fn class_of(code: &str) -> &'static str {
 
 fn hint_of(code: &SqlState) -> Option<&'static str> {
     match *code {
-        SqlState::INSUFFICIENT_PRIVILEGE => Some("give the role of this URL the right named above; his.toml(5) lists what each role needs."),
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            Some("give the role of this URL the right named above; his.toml(5) lists what each role needs.")
+        }
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             Some("check user and password (PGPASSFILE, ~/.pgpass or the URL) and pg_hba.conf.")
         }

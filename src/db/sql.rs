@@ -50,7 +50,8 @@ mod tests {
     fn identifiers_and_literals_cannot_be_broken_out_of() {
         assert_eq!(ident(r#"a"b"#), r#""a""b""#);
         assert_eq!(literal(r"O'Hara\"), r" E'O''Hara\\'");
-        let text = render("SELECT {{ c | id }}, {{ v | lit }}", minijinja::context! { c => "挂号", v => "a'b" }).unwrap();
+        let text =
+            render("SELECT {{ c | id }}, {{ v | lit }}", minijinja::context! { c => "挂号", v => "a'b" }).unwrap();
         assert_eq!(text, "SELECT \"挂号\", 'a''b'");
     }
 

@@ -70,7 +70,9 @@ impl Totals {
     /// The same counts and sums, whatever the order and however the decimals are scaled; a missing column counts 0.
     #[must_use]
     pub fn equals(&self, other: &Totals) -> bool {
-        let sum = |t: &Totals, m: &Money| t.money.iter().find(|x| x.table == m.table && x.column == m.column).map_or(Decimal::ZERO, |x| x.sum);
+        let sum = |t: &Totals, m: &Money| {
+            t.money.iter().find(|x| x.table == m.table && x.column == m.column).map_or(Decimal::ZERO, |x| x.sum)
+        };
         self.units == other.units
             && self.rows == other.rows
             && self.money.iter().chain(&other.money).all(|m| sum(self, m) == sum(other, m))

@@ -38,15 +38,21 @@ pub fn check(dir: &Path) -> Result<Vec<Damage>> {
     let damage = |file: &str, reason: String| Damage { file: file.to_owned(), reason };
     let text = match std::fs::read_to_string(dir.join(FILE)) {
         Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![damage(FILE, "missing".to_owned())]),
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => return Ok(vec![damage(FILE, "not text".to_owned())]),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(vec![damage(FILE, "missing".to_owned())]);
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+            return Ok(vec![damage(FILE, "not text".to_owned())]);
+        }
         Err(e) => return Err(e).cannot(doing()),
     };
     let mut found = Vec::new();
     let mut listed = BTreeMap::new();
     for line in text.lines() {
         match line.split_once("  ") {
-            Some((hash, name)) if hash.len() == 64 && !name.is_empty() && !name.starts_with('/') && !name.contains("..") => {
+            Some((hash, name))
+                if hash.len() == 64 && !name.is_empty() && !name.starts_with('/') && !name.contains("..") =>
+            {
                 listed.insert(name.to_owned(), hash.to_owned());
             }
             _ => found.push(damage(FILE, "a line is not of the form 'hash  name'".to_owned())),
@@ -77,7 +83,9 @@ pub fn check(dir: &Path) -> Result<Vec<Damage>> {
 /// As [`check`]; any damage is an error that names the first file and how many there are.
 pub fn require(dir: &Path) -> Result<()> {
     let damaged = check(dir)?;
-    let Some(first) = damaged.first() else { return Ok(()) };
+    let Some(first) = damaged.first() else {
+        return Ok(());
+    };
     let more = if damaged.len() > 1 { format!(", and {} more", damaged.len() - 1) } else { String::new() };
     Err(Error::damaged(format!("use '{}'", dir.display()), format!("{}: {}{more}", first.file, first.reason)))
 }

@@ -169,7 +169,8 @@ impl Profile {
         parse::profile(&text, path.clone(), sha256).map_err(|mistakes| {
             let list: Vec<String> = mistakes.iter().map(|m| format!("line {}: {}", m.line, m.text)).collect();
             let count = if list.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", list.len()) };
-            Error::usage(doing, format!("{count}\n  {}", list.join("\n  "))).hint("mend these lines of the profile; his.toml(5) describes each key.")
+            Error::usage(doing, format!("{count}\n  {}", list.join("\n  ")))
+                .hint("mend these lines of the profile; his.toml(5) describes each key.")
         })
     }
 
@@ -198,7 +199,9 @@ impl Profile {
     /// Columns of `table` that a `[[numbers]]` keeps apart; they are never merged back.
     pub fn number_columns<'a>(&'a self, table: &'a Name) -> impl Iterator<Item = &'a str> {
         self.numbers.iter().filter_map(move |n| match n {
-            Numbers::Jump { table: t, column, .. } | Numbers::Start { table: t, column, .. } if t == table => Some(column.as_str()),
+            Numbers::Jump { table: t, column, .. } | Numbers::Start { table: t, column, .. } if t == table => {
+                Some(column.as_str())
+            }
             _ => None,
         })
     }

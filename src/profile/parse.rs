@@ -78,7 +78,21 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    Ok(Profile { path, sha256, site, primary_url, read_url, standby_url, fence, window_roles, store, limits, endpoint, tables, numbers })
+    Ok(Profile {
+        path,
+        sha256,
+        site,
+        primary_url,
+        read_url,
+        standby_url,
+        fence,
+        window_roles,
+        store,
+        limits,
+        endpoint,
+        tables,
+        numbers,
+    })
 }
 
 fn site(mut s: Section) -> Site {
@@ -88,7 +102,9 @@ fn site(mut s: Section) -> Site {
         timezone: s.text("timezone").unwrap_or_else(|| "Asia/Shanghai".to_owned()),
         language: s.choice("language", &["zh-CN", "en"]).to_owned(),
     };
-    if !site.code.is_empty() && !((2..=4).contains(&site.code.len()) && site.code.chars().all(|c| c.is_ascii_alphanumeric())) {
+    if !site.code.is_empty()
+        && !((2..=4).contains(&site.code.len()) && site.code.chars().all(|c| c.is_ascii_alphanumeric()))
+    {
         s.bad("code", format!("is '{}' (expected 2 to 4 letters or digits)", site.code));
     }
     s.done();
@@ -160,7 +176,9 @@ fn endpoint(mut s: Section, base: &Path) -> Endpoint {
 /// The tables of a `[[name]]` list with where each begins.
 fn entries<'a, 't>(root: &'a DeTable<'t>, name: &str) -> Vec<(&'a DeTable<'t>, usize)> {
     let found = root.iter().find(|(k, _)| k.get_ref().as_ref() == name).and_then(|(_, v)| v.get_ref().as_array());
-    found.map(|a| a.iter().filter_map(|v| Some((v.get_ref().as_table()?, v.span().start))).collect()).unwrap_or_default()
+    found
+        .map(|a| a.iter().filter_map(|v| Some((v.get_ref().as_table()?, v.span().start))).collect())
+        .unwrap_or_default()
 }
 
 fn tables<'t>(root: &DeTable<'t>, text: &str, mistakes: &mut Mistakes<'t>) -> Vec<Table> {
@@ -169,7 +187,8 @@ fn tables<'t>(root: &DeTable<'t>, text: &str, mistakes: &mut Mistakes<'t>) -> Ve
         let line = text[..offset].matches('\n').count() + 1;
         if let Some(table) = one_table(table, offset, line, mistakes) {
             if let Some(earlier) = tables.iter().find(|t| t.name == table.name) {
-                mistakes.at(offset, format!("[[table]] '{}': named twice (first on line {})", table.name, earlier.line));
+                mistakes
+                    .at(offset, format!("[[table]] '{}': named twice (first on line {})", table.name, earlier.line));
             }
             tables.push(table);
         }
@@ -179,7 +198,13 @@ fn tables<'t>(root: &DeTable<'t>, text: &str, mistakes: &mut Mistakes<'t>) -> Ve
             && !tables.iter().any(|t| t.name == *parent && t.capture)
         {
             let offset = text.lines().take(table.line - 1).map(|l| l.len() + 1).sum();
-            mistakes.at(offset, format!("[[table]] '{}': part_of names '{parent}', which is not a captured table of this profile", table.name));
+            mistakes.at(
+                offset,
+                format!(
+                    "[[table]] '{}': part_of names '{parent}', which is not a captured table of this profile",
+                    table.name
+                ),
+            );
         }
     }
     tables
@@ -237,7 +262,11 @@ fn one_table<'t>(table: &DeTable<'t>, offset: usize, line: usize, mistakes: &mut
         once: columns(&mut s, "once"),
         guard: s.lists("guard"),
         part_of,
-        triggers: if s.choice("triggers", &["replay", "refire"]) == "refire" { Triggers::Refire } else { Triggers::Replay },
+        triggers: if s.choice("triggers", &["replay", "refire"]) == "refire" {
+            Triggers::Refire
+        } else {
+            Triggers::Replay
+        },
         on_conflict: match s.choice("on_conflict", &["hold", "primary", "standby"]) {
             "primary" => OnConflict::Primary,
             "standby" => OnConflict::Standby,
@@ -302,7 +331,9 @@ fn numbers<'t>(root: &DeTable<'t>, tables: &[Table], mistakes: &mut Mistakes<'t>
 fn block_of(s: &mut Section, sequence: &str, block: Option<Vec<i64>>) -> Option<Numbers> {
     let name = Name::parse(sequence).map_err(|e| s.bad("sequence", e)).ok()?;
     match block.as_deref() {
-        Some([first, last]) if first < last && *first > 0 => Some(Numbers::Block { sequence: name, first: *first, last: *last }),
+        Some([first, last]) if first < last && *first > 0 => {
+            Some(Numbers::Block { sequence: name, first: *first, last: *last })
+        }
         Some(other) => {
             s.bad("block", format!("is {other:?} (expected [first, last], first above 0 and below last)"));
             None

@@ -46,7 +46,12 @@ pub struct Section<'a, 't, 'm> {
 }
 
 impl<'a, 't, 'm> Section<'a, 't, 'm> {
-    pub fn new(label: impl Into<String>, table: &'a DeTable<'t>, offset: usize, mistakes: &'m mut Mistakes<'t>) -> Self {
+    pub fn new(
+        label: impl Into<String>,
+        table: &'a DeTable<'t>,
+        offset: usize,
+        mistakes: &'m mut Mistakes<'t>,
+    ) -> Self {
         Section { label: label.into(), table, offset, asked: BTreeSet::new(), mistakes }
     }
 
@@ -93,7 +98,9 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
 
     /// A string out of a fixed list; without it, the first of the list.
     pub fn choice(&mut self, key: &'static str, choices: &[&'static str]) -> &'static str {
-        let Some(text) = self.text(key) else { return choices[0] };
+        let Some(text) = self.text(key) else {
+            return choices[0];
+        };
         choices.iter().copied().find(|c| *c == text).unwrap_or_else(|| {
             self.bad(key, format!("is '{text}' (expected {})", choices.join(", ")));
             choices[0]
@@ -101,7 +108,9 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
     }
 
     pub fn flag(&mut self, key: &'static str) -> bool {
-        let Some(value) = self.find(key) else { return false };
+        let Some(value) = self.find(key) else {
+            return false;
+        };
         value.get_ref().as_bool().unwrap_or_else(|| {
             self.wrong(value, key, "true or false");
             false
@@ -119,7 +128,9 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
 
     /// A length of time such as "500ms", "10s", "10m", "2h", "7d".
     pub fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
-        let Some(text) = self.text(key) else { return default };
+        let Some(text) = self.text(key) else {
+            return default;
+        };
         parse_duration(&text).unwrap_or_else(|| {
             self.bad(key, format!("is '{text}' (expected a time such as 500ms, 10s, 10m, 2h or 7d)"));
             default
@@ -128,7 +139,10 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
 
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.find(key)?;
-        let list = value.get_ref().as_array().and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
+        let list = value
+            .get_ref()
+            .as_array()
+            .and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
         if list.is_none() {
             self.wrong(value, key, "list of strings");
         }
@@ -161,8 +175,15 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
         self.entries(key, "table of whole numbers", integer)
     }
 
-    fn entries<T>(&mut self, key: &'static str, expected: &str, read: impl Fn(&DeValue<'t>) -> Option<T>) -> Vec<(String, T)> {
-        let Some(value) = self.find(key) else { return Vec::new() };
+    fn entries<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl Fn(&DeValue<'t>) -> Option<T>,
+    ) -> Vec<(String, T)> {
+        let Some(value) = self.find(key) else {
+            return Vec::new();
+        };
         let entries: Option<Vec<_>> = value
             .get_ref()
             .as_table()

@@ -52,7 +52,14 @@ impl Journal {
     }
 
     /// Appends one act to the journal and its mirror, synced before it returns.
-    pub fn write(&self, by: &str, act: &str, event: Option<&str>, result: &str, detail: serde_json::Value) -> Result<()> {
+    pub fn write(
+        &self,
+        by: &str,
+        act: &str,
+        event: Option<&str>,
+        result: &str,
+        detail: serde_json::Value,
+    ) -> Result<()> {
         let mut line = Act {
             at: Utc::now(),
             program: lock::program(),
@@ -77,7 +84,9 @@ impl Journal {
         append(&mut file, &text).cannot(doing())?;
         if let Some(mirror) = self.store.mirror() {
             let path = mirror.join(FILE);
-            open(&path).and_then(|mut f| append(&mut f, &text)).cannot(format!("write the journal's mirror '{}'", path.display()))?;
+            open(&path)
+                .and_then(|mut f| append(&mut f, &text))
+                .cannot(format!("write the journal's mirror '{}'", path.display()))?;
         }
         Ok(())
     }

@@ -64,7 +64,16 @@ impl Lock {
             Err(holder) => {
                 let who = holder.map_or_else(
                     || "another run holds the lock".to_owned(),
-                    |h| format!("{} (process {} on {}, started by {}) holds the lock since {}", h.program, h.pid, h.host, h.by, h.since.format("%Y-%m-%dT%H:%M:%SZ")),
+                    |h| {
+                        format!(
+                            "{} (process {} on {}, started by {}) holds the lock since {}",
+                            h.program,
+                            h.pid,
+                            h.host,
+                            h.by,
+                            h.since.format("%Y-%m-%dT%H:%M:%SZ")
+                        )
+                    },
                 );
                 Err(Error::new(Exit::Locked, doing(), who)
                     .hint("wait for that run to end; his-switch ends it by itself in an emergency."))
@@ -85,7 +94,8 @@ impl Lock {
                 Err(holder) => {
                     let waited = started.elapsed();
                     if waited > Duration::from_secs(4) {
-                        let who = holder.map_or_else(|| "unknown".to_owned(), |h| format!("process {} on {}", h.pid, h.host));
+                        let who =
+                            holder.map_or_else(|| "unknown".to_owned(), |h| format!("process {} on {}", h.pid, h.host));
                         return Err(Error::new(Exit::Locked, doing(), format!("{who} did not end"))
                             .hint("end that process by hand (kill -9), then run the same command again."));
                     }
@@ -105,7 +115,9 @@ impl Lock {
     /// Who holds the lock of `kind` now, if anyone does.
     pub fn holder(store: &super::Store, kind: Kind) -> Result<Option<Holder>> {
         let path = path(&store.dir().join("locks"), kind);
-        let Ok(mut file) = File::open(&path) else { return Ok(None) };
+        let Ok(mut file) = File::open(&path) else {
+            return Ok(None);
+        };
         Ok(match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => read_holder(&mut file),
             _ => None,
@@ -118,7 +130,8 @@ fn path(dir: &Path, kind: Kind) -> PathBuf {
 }
 
 fn try_take(dir: &Path, kind: Kind, by: &str) -> std::io::Result<Result<Lock, Option<Holder>>> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path(dir, kind))?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path(dir, kind))?;
     match file.try_lock() {
         Ok(()) => {
             let holder = Holder {

@@ -71,7 +71,9 @@ impl Store {
 
     /// Copies the directory `dir` of the store to the same place of the mirror, if there is one; done only when the copy verifies.
     pub fn mirror_dir(&self, from: &Path, name: &Path) -> Result<()> {
-        let Some(mirror) = &self.mirror else { return Ok(()) };
+        let Some(mirror) = &self.mirror else {
+            return Ok(());
+        };
         let to = mirror.join(name);
         if to.exists() {
             return sums::require(&to);

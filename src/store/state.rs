@@ -144,7 +144,9 @@ impl State {
     /// Reads, changes and writes the state as one step: two tools may do so at once.
     pub fn update(store: &Store, change: impl FnOnce(&mut State)) -> Result<State> {
         let path = store.dir().join("locks").join("state.lock");
-        let lock = super::durable::create_file(&path).and_then(|f| f.lock().map(|()| f)).cannot(format!("lock '{}'", path.display()))?;
+        let lock = super::durable::create_file(&path)
+            .and_then(|f| f.lock().map(|()| f))
+            .cannot(format!("lock '{}'", path.display()))?;
         let mut state = State::read(store)?;
         change(&mut state);
         let text = serde_json::to_string_pretty(&state).cannot("write the state")?;

@@ -1,0 +1,22 @@
+-- Makes the queue of one captured table. Parameters: no, schema, name, columns [{name, base_type}], key [], money [].
+-- Images are kept in columns of the table's own types, so that no setting of a window's session can change a value.
+CREATE TABLE his_emergency.change_{{ no }} (
+  seq bigint PRIMARY KEY,
+  xid bigint NOT NULL,
+  op "char" NOT NULL,
+  depth smallint NOT NULL,
+  left_out boolean NOT NULL,
+  at timestamptz NOT NULL
+{% for c in columns %}
+  , o{{ loop.index }} {{ c.base_type }}
+{% endfor %}
+{% for c in columns %}
+  , n{{ loop.index }} {{ c.base_type }}
+{% endfor %}
+);
+INSERT INTO his_emergency.captured (table_no, schema_name, table_name, columns, types, key, money) VALUES (
+  {{ no }}, {{ schema | lit }}, {{ name | lit }},
+  ARRAY[{% for c in columns %}{{ c.name | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[],
+  ARRAY[{% for c in columns %}{{ c.base_type | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[],
+  ARRAY[{% for c in key %}{{ c | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[],
+  ARRAY[{% for c in money %}{{ c | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[]);
