@@ -1,1 +1,5 @@
-fn main(){}
+//! `his-export-queue`: see [`his_emergency::export`].
+
+fn main() -> std::process::ExitCode {
+    his_emergency::export::main()
+}

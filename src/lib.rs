@@ -13,8 +13,11 @@ pub mod catalog;
 pub mod cli;
 pub mod db;
 pub mod error;
+pub mod export;
 pub mod formats;
+pub mod money;
 pub mod profile;
+pub mod queue;
 pub mod standby;
 pub mod store;
 

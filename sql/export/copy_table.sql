@@ -1,0 +1,11 @@
+-- The chosen units' changes of one captured table, in the order they happened. Parameters: no, width (columns of the table).
+COPY (
+  SELECT c.seq, c.xid, c.op, c.depth, c.left_out, c.at
+{% for n in range(1, width + 1) %}
+    , c.o{{ n }}
+{% endfor %}
+{% for n in range(1, width + 1) %}
+    , c.n{{ n }}
+{% endfor %}
+  FROM his_emergency.change_{{ no }} c JOIN pg_temp.chosen ON chosen.xid = c.xid ORDER BY c.seq
+) TO STDOUT (FORMAT csv)

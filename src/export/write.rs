@@ -1,0 +1,235 @@
+//! Writes the files of one batch from the queue of a generation.
+
+use super::Export;
+use crate::db::{Client, sql};
+use crate::error::{Cannot, Error, Result};
+use crate::formats::batch::{self, Closing, Column, Manifest, Money, Number, Totals, UNITS_FILE};
+use crate::formats::{hex, sums};
+use crate::money;
+use crate::profile::Numbers;
+use crate::queue::Batch;
+use crate::standby::{self, Captured};
+use crate::store::durable;
+use minijinja::context;
+use postgres::{IsolationLevel, Transaction};
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// Columns before the images in every table's file.
+pub const LEADING: [&str; 6] = ["seq", "xid", "op", "depth", "left_out", "at"];
+
+/// The written files of a batch, its manifest not among them.
+pub(super) struct Files {
+    pub tables: Vec<batch::Table>,
+    pub totals: Totals,
+    /// File name to SHA-256.
+    pub sums: BTreeMap<String, String>,
+}
+
+/// One snapshot of the queue, under pinned settings; its commit is synchronous.
+pub(super) fn begin(client: &mut Client) -> Result<Transaction<'_>> {
+    let begun = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start();
+    let mut tx = begun.cannot("read the queue")?;
+    tx.batch_execute(crate::sql!("export/pins.sql")).cannot("read the queue")?;
+    Ok(tx)
+}
+
+/// Writes the chosen units' changes, one CSV a table, into the unfinished directory of `dir`.
+pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, event: &str) -> Result<Files> {
+    let unfinished = durable::sibling(dir);
+    let doing = || format!("write the batch '{}'", dir.display());
+    if let Some(parent) = dir.parent() {
+        durable::make_dir(parent).cannot(doing())?;
+    }
+    durable::remove_dir(&unfinished).cannot(doing())?;
+    durable::make_dir(&unfinished).cannot(doing())?;
+    let row = tx.query_one(crate::sql!("export/totals.sql"), &[]).cannot("count the units")?;
+    let mut files = Files {
+        tables: Vec::new(),
+        totals: Totals { units: count(row.get(0)), rows: count(row.get(1)), money: Vec::new() },
+        sums: BTreeMap::new(),
+    };
+    if files.totals.units > 0 {
+        for table in standby::captured(tx)? {
+            one_table(tx, &unfinished, &table, &mut files)?;
+        }
+    }
+    let text =
+        sql::render(crate::sql!("export/copy_units.sql"), context! { event, generation => export.generation.number })?;
+    let (_, sha256) = copy(tx, &text, &unfinished.join(UNITS_FILE), "")?;
+    files.sums.insert(UNITS_FILE.to_owned(), sha256);
+    Ok(files)
+}
+
+fn one_table(tx: &mut Transaction<'_>, dir: &Path, table: &Captured, files: &mut Files) -> Result<()> {
+    // The header is ours: a column alias is cut at 63 bytes, and a name may be that long without its prefix.
+    let mut header = csv::WriterBuilder::new().from_writer(Vec::new());
+    let images = ["old.", "new."].iter().flat_map(|p| table.columns.iter().map(move |c| format!("{p}{c}")));
+    let names: Vec<String> = LEADING.iter().map(|c| (*c).to_owned()).chain(images).collect();
+    header.write_record(&names).cannot("write the header of a batch file")?;
+    let header = header.into_inner().map_err(|e| Error::failed("write the header of a batch file", e))?;
+    let header = String::from_utf8_lossy(&header).into_owned();
+
+    let text =
+        sql::render(crate::sql!("export/copy_table.sql"), context! { no => table.no, width => table.columns.len() })?;
+    let file = format!("{:04}_{}.csv", table.no, file_part(&table.table.to_string()));
+    let (rows, sha256) = copy(tx, &text, &dir.join(&file), &header)?;
+    if rows == 0 {
+        return std::fs::remove_file(dir.join(&file)).cannot(format!("remove the empty '{file}'"));
+    }
+    files.sums.insert(file.clone(), sha256.clone());
+    for column in &table.money {
+        let text = money_query(table, column, context! { chosen => true })?;
+        files.totals.money.push(money_of(tx, table, column, &text)?);
+    }
+    let columns = table.columns.iter().zip(&table.types);
+    files.tables.push(batch::Table {
+        table: table.table.clone(),
+        file,
+        rows,
+        sha256,
+        columns: columns.map(|(name, type_name)| Column { name: name.clone(), type_name: type_name.clone() }).collect(),
+        key: table.key.clone(),
+    });
+    Ok(())
+}
+
+/// Streams a COPY into a file, after `header`; gives records and SHA-256.
+fn copy(tx: &mut Transaction<'_>, text: &str, path: &Path, header: &str) -> Result<(u64, String)> {
+    let doing = || format!("write '{}'", path.display());
+    let mut file = durable::create_file(path).cannot(doing())?;
+    let mut hash = Sha256::new();
+    file.write_all(header.as_bytes()).cannot(doing())?;
+    hash.update(header.as_bytes());
+    let mut reader = tx.copy_out(text).cannot("read the queue")?;
+    let mut buffer = vec![0; 1 << 16];
+    let (mut rows, mut quoted) = (0, false);
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) => return Err(copy_error(e)),
+        };
+        for byte in &buffer[..n] {
+            match byte {
+                b'"' => quoted = !quoted,
+                b'\n' if !quoted => rows += 1,
+                _ => {}
+            }
+        }
+        hash.update(&buffer[..n]);
+        file.write_all(&buffer[..n]).cannot(doing())?;
+    }
+    file.sync_all().cannot(doing())?;
+    Ok((rows, hex(&hash.finalize())))
+}
+
+/// A read of a COPY fails with the server's error wrapped in an I/O error.
+fn copy_error(e: std::io::Error) -> Error {
+    match e.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
+        Some(inner) => {
+            let (exit, reason, _) = crate::db::reason::of(inner);
+            Error::new(exit, "read the queue", reason)
+        }
+        None => Error::unreachable("read the queue", e),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a manifest says everything about a batch")]
+pub(super) fn manifest(
+    export: &Export<'_>,
+    tx: &mut Transaction<'_>,
+    event: &str,
+    epoch: u64,
+    number: u64,
+    before: Option<&Batch>,
+    files: &Files,
+    closing: Option<Closing>,
+) -> Result<Manifest> {
+    let generation = &export.generation;
+    let system = tx.query_one(crate::sql!("export/system.sql"), &[]).cannot("identify the standby")?;
+    let mut numbers = Vec::new();
+    for entry in &export.site.profile.numbers {
+        if let Numbers::Block { sequence, .. } = entry {
+            let text = sql::render(crate::sql!("export/sequence.sql"), context! { sequence => sequence.sql() })?;
+            let row = tx.query_one(&text, &[]).cannot(format!("read the sequence '{sequence}'"))?;
+            numbers.push(Number { sequence: sequence.clone(), last: row.get(0) });
+        }
+    }
+    Ok(Manifest {
+        format: batch::FORMAT,
+        event: event.to_owned(),
+        epoch,
+        drill: false,
+        batch: number,
+        previous: before.map(|b| b.sha256.clone()).or_else(|| generation.snapshot_sha256.clone()).unwrap_or_default(),
+        generation: generation.number,
+        snapshot: generation.snapshot.clone().unwrap_or_default(),
+        standby_system_identifier: system.get(0),
+        primary_system_identifier: generation.primary_system.clone().unwrap_or_default(),
+        exported_at: chrono::Utc::now(),
+        by: export.site.by.clone(),
+        host: crate::store::host(),
+        totals: files.totals.clone(),
+        tables: files.tables.clone(),
+        numbers,
+        closing,
+    })
+}
+
+/// Writes manifest and `SHA256SUMS` into the unfinished directory; gives the text of the latter.
+pub(super) fn finish(dir: &Path, mut files: BTreeMap<String, String>, manifest: &str) -> Result<String> {
+    let unfinished = durable::sibling(dir);
+    let doing = || format!("write the batch '{}'", dir.display());
+    files.insert("manifest.json".to_owned(), crate::queue::sha256(manifest));
+    let text = sums::text(&files);
+    for (name, content) in [("manifest.json", manifest), (sums::FILE, text.as_str())] {
+        let mut file = durable::create_file(&unfinished.join(name)).cannot(doing())?;
+        file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).cannot(doing())?;
+    }
+    Ok(text)
+}
+
+/// Everything that this generation captured under `epoch`.
+pub(super) fn event_totals(tx: &mut Transaction<'_>, epoch: u64, current: u64) -> Result<Totals> {
+    let captured = standby::captured(tx)?;
+    let tables: Vec<i32> = captured.iter().map(|t| t.no).collect();
+    let text = sql::render(crate::sql!("export/event_totals.sql"), context! { tables, epoch, current })?;
+    let row = tx.query_one(&text, &[]).cannot("count what the event captured")?;
+    let mut totals = Totals { units: count(row.get(0)), rows: count(row.get(1)), money: Vec::new() };
+    for table in &captured {
+        for column in &table.money {
+            let text = money_query(table, column, context! { chosen => false, epoch, current })?;
+            totals.money.push(money_of(tx, table, column, &text)?);
+        }
+    }
+    Ok(totals)
+}
+
+fn money_query(table: &Captured, column: &str, more: minijinja::Value) -> Result<String> {
+    let at = table.columns.iter().position(|c| c == column).ok_or_else(|| {
+        Error::usage(format!("sum the money column '{column}' of '{}'", table.table), "it is not captured")
+    })?;
+    let (old, new) = (format!("c.o{}", at + 1), format!("c.n{}", at + 1));
+    let difference = money::difference(&table.types[at], &old, &new);
+    sql::render(crate::sql!("export/money.sql"), context! { no => table.no, difference, ..more })
+}
+
+fn money_of(tx: &mut Transaction<'_>, table: &Captured, column: &str, text: &str) -> Result<Money> {
+    let doing = || format!("sum the money column '{column}' of '{}'", table.table);
+    let row = tx.query_one(text, &[]).cannot(doing())?;
+    let sum: Decimal = row.get::<_, &str>(0).parse().map_err(|e| Error::failed(doing(), e))?;
+    Ok(Money { table: table.table.to_string(), column: column.to_owned(), sum })
+}
+
+/// A table's name as part of a file name: nothing but letters, digits, dots and underscores.
+fn file_part(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_') { c } else { '_' }).collect()
+}
+
+fn count(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}

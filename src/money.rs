@@ -1,0 +1,21 @@
+//! Amounts of money in SQL: one expression, used on the standby, in the staging tables and on the primary alike.
+
+/// `value` (an SQL expression of type `type_name`) as a numeric amount. What is no number counts 0: a text column may
+/// hold anything, and one odd row must not stop a whole export; `his-snapshot check` names such columns.
+#[must_use]
+pub fn amount(type_name: &str, value: &str) -> String {
+    match type_name {
+        "money" => format!("coalesce(({value})::numeric, 0)"),
+        "smallint" | "integer" | "bigint" => format!("coalesce(({value})::numeric, 0)"),
+        // Through text, so that a float counts as the shortest decimal that names it, not as its binary expansion.
+        _ => format!(
+            "CASE WHEN ({value})::text ~ '^ *[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)? *$' THEN ({value})::text::numeric ELSE 0 END"
+        ),
+    }
+}
+
+/// New minus old.
+#[must_use]
+pub fn difference(type_name: &str, old: &str, new: &str) -> String {
+    format!("({} - {})", amount(type_name, new), amount(type_name, old))
+}

@@ -1,0 +1,119 @@
+//! Batches in the store: opening one, and the chain they form within an event.
+
+use crate::error::{Cannot, Error, Result};
+use crate::formats::{batch, sums};
+use crate::store::Store;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// The id of the event of an epoch: `<site>-<epoch>`, four digits at least so that names sort.
+#[must_use]
+pub fn event_id(site: &str, epoch: u64) -> String {
+    format!("{site}-{epoch:04}")
+}
+
+/// A batch whose every file is as it was written.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub dir: PathBuf,
+    pub manifest: batch::Manifest,
+    /// SHA-256 of its SHA256SUMS: what the next batch is chained to.
+    pub sha256: String,
+}
+
+impl Batch {
+    /// Opens a batch directory: format first, then checksums, then content.
+    pub fn open(dir: &Path) -> Result<Batch> {
+        let doing = || format!("use the batch '{}'", dir.display());
+        if !dir.is_dir() {
+            return Err(Error::usage(doing(), "there is no such directory")
+                .hint("his-export-queue list shows the batches of the store."));
+        }
+        sums::require(dir)?;
+        let text = std::fs::read(dir.join("manifest.json")).cannot(doing())?;
+        let format: Format = serde_json::from_slice(&text).cannot(doing())?;
+        if format.format != batch::FORMAT {
+            return Err(Error::damaged(
+                doing(),
+                format!("its format is {} (expected {})", format.format, batch::FORMAT),
+            )
+            .hint("use the version of the toolkit that wrote it, or a newer one."));
+        }
+        let manifest: batch::Manifest = serde_json::from_slice(&text).cannot(doing())?;
+        for table in &manifest.tables {
+            let actual = sums::of_file(&dir.join(&table.file)).cannot(doing())?;
+            if actual != table.sha256 {
+                return Err(Error::damaged(
+                    doing(),
+                    format!("{}: its SHA-256 is {actual} (expected {} by the manifest)", table.file, table.sha256),
+                ));
+            }
+        }
+        let sha256 = sums::of_file(&dir.join(sums::FILE)).cannot(doing())?;
+        Ok(Batch { dir: dir.to_path_buf(), manifest, sha256 })
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// SHA-256 of a text, in hexadecimal.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    crate::formats::hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// The batches of an event that hold, in order, and what is wrong with the next one, if anything is.
+pub fn chain(store: &Store, event: &str) -> Result<(Vec<Batch>, Option<Error>)> {
+    let mut good: Vec<Batch> = Vec::new();
+    for (number, dir) in store.batches(event)? {
+        match follow(good.last(), number, event, &dir) {
+            Ok(batch) => good.push(batch),
+            Err(e) => return Ok((good, Some(e))),
+        }
+    }
+    Ok((good, None))
+}
+
+/// Opens `dir` as the batch after `before`.
+fn follow(before: Option<&Batch>, number: u64, event: &str, dir: &Path) -> Result<Batch> {
+    let doing = || format!("use the batch '{}'", dir.display());
+    let expected = before.map_or(1, |b| b.manifest.batch + 1);
+    if number != expected {
+        return Err(Error::damaged(doing(), format!("batch {expected} of event '{event}' is missing (the next one there is {number})"))
+            .hint("run his-export-queue: while the standby is there it makes a lost batch again; else take it from the mirror."));
+    }
+    let batch = Batch::open(dir)?;
+    let m = &batch.manifest;
+    if (m.batch, m.event.as_str()) != (number, event) {
+        return Err(Error::damaged(
+            doing(),
+            format!("it says that it is batch {} of event '{}' (expected {number} of '{event}')", m.batch, m.event),
+        ));
+    }
+    if let Some(before) = before {
+        if m.previous != before.sha256 {
+            return Err(Error::damaged(
+                doing(),
+                format!("it follows a batch with SHA-256 {} (expected {})", m.previous, before.sha256),
+            ));
+        }
+        if before.manifest.closing.is_some() {
+            return Err(Error::damaged(
+                doing(),
+                format!("batch {} before it has the closing record of the event", before.manifest.batch),
+            ));
+        }
+    }
+    Ok(batch)
+}
+
+/// What the manifests of these batches count together.
+#[must_use]
+pub fn totals(batches: &[Batch]) -> batch::Totals {
+    let mut totals = batch::Totals::default();
+    batches.iter().for_each(|b| totals.add(&b.manifest.totals));
+    totals
+}
