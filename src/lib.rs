@@ -18,6 +18,7 @@ pub mod formats;
 pub mod money;
 pub mod profile;
 pub mod queue;
+pub mod snapshot;
 pub mod standby;
 pub mod store;
 

@@ -30,6 +30,7 @@ pub struct Server {
     pub side: Side,
     config: Config,
     application: String,
+    options: &'static str,
     tls: Tls,
 }
 
@@ -74,13 +75,20 @@ impl Server {
             _ => true,
         };
         let tls = Tls::choose(mode.as_deref(), root, local)?;
-        Ok(Server { side, config, application: "his".to_owned(), tls })
+        Ok(Server { side, config, application: "his".to_owned(), options: SESSION, tls })
     }
 
     /// The same server, its sessions named `program` in `pg_stat_activity`.
     #[must_use]
     pub fn named(mut self, program: &str) -> Server {
         program.clone_into(&mut self.application);
+        self
+    }
+
+    /// The same server, its sessions without settings of ours: as the HIS's own clients find it.
+    #[must_use]
+    pub fn unset(mut self) -> Server {
+        self.options = "";
         self
     }
 
@@ -129,7 +137,7 @@ impl Server {
     /// accepts the connection and then never says a word, which no setting of the driver bounds.
     pub fn connect_within(&self, database: &str, limit: Duration) -> Result<Client> {
         let mut config = self.config.clone();
-        config.dbname(database).application_name(&self.application).options(SESSION);
+        config.dbname(database).application_name(&self.application).options(self.options);
         config.connect_timeout(limit).keepalives(true).keepalives_idle(Duration::from_secs(10));
         if config.get_password().is_none()
             && let Some(password) = pgpass::lookup(&self.host(), self.port(), database, self.user())

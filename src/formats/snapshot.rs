@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub const FORMAT: u32 = 1;
+/// What a snapshot is and what is in it.
+pub const MANIFEST: &str = "manifest.json";
 /// `pg_dump --schema-only` in custom format, at the same database snapshot as the data.
 pub const SCHEMA_FILE: &str = "schema.dump";
 

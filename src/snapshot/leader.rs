@@ -1,0 +1,218 @@
+//! The leading session: it keeps DDL off the tables, takes the database snapshot, holds it until everything is
+//! downloaded, and reads what the database is besides its rows.
+
+use super::PROGRAM;
+use super::findings::Finding;
+use super::plan::{self, Planned};
+use super::watch::Watched;
+use crate::catalog::{Catalog, Name};
+use crate::db::{Client, Server, sql};
+use crate::error::{Cannot, Error, Exit, Result};
+use crate::formats::snapshot::{Ledger, Primary, Role, Sequence, Setting};
+use crate::profile::Profile;
+use chrono::{DateTime, SubsecRound, Utc};
+use minijinja::context;
+use postgres::error::SqlState;
+use std::time::Duration;
+
+/// Longest wait for a lock on the primary; whoever holds it is changing the table's structure.
+pub const LOCK_LIMIT: Duration = Duration::from_secs(3);
+
+/// TimeZone and `search_path` of a session, as SET takes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    pub timezone: String,
+    pub search_path: String,
+}
+
+impl Own {
+    /// What values are written under where no filter is evaluated.
+    #[must_use]
+    pub fn pinned() -> Own {
+        Own { timezone: "UTC".to_owned(), search_path: "pg_catalog".to_owned() }
+    }
+
+    /// The database's own, as a new session of a HIS client has them.
+    pub fn of(server: &Server) -> Result<Own> {
+        let mut client = server.clone().named(PROGRAM).unset().connect()?;
+        let row = client
+            .query_one(crate::sql!("snapshot/own_settings.sql"), &[])
+            .cannot("read the settings of the primary's database")?;
+        Ok(Own { timezone: row.get(0), search_path: row.get(1) })
+    }
+
+    /// The statements that pin a transaction's settings, with this time zone and path.
+    pub fn session(&self) -> Result<String> {
+        sql::render(
+            crate::sql!("snapshot/session.sql"),
+            context! { timezone => self.timezone.clone(), search_path => self.search_path.clone() },
+        )
+    }
+}
+
+/// Plans the download outside any transaction, so that every mistake of the profile is told before a lock is taken.
+pub fn plan(profile: &Profile, client: &mut Client) -> Result<Vec<Planned>> {
+    let catalog = Catalog::read(client)?;
+    let (planned, wrong) = plan::tables(profile, &catalog);
+    if wrong.is_empty() { Ok(planned) } else { Err(mistaken(profile, &wrong)) }
+}
+
+fn mistaken(profile: &Profile, wrong: &[Finding]) -> Error {
+    let list: String = wrong.iter().map(|f| format!("\n  {f}")).collect();
+    let count = if wrong.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", wrong.len()) };
+    Error::usage(format!("download what the profile '{}' names", profile.path.display()), format!("{count}{list}"))
+        .hint("mend these lines of the profile; his-snapshot check lists everything else too.")
+}
+
+/// The held database snapshot.
+pub struct Leader {
+    client: Client,
+    /// The name under which other sessions join it.
+    pub exported: String,
+    /// Everything that was committed by then is in it.
+    pub taken_at: DateTime<Utc>,
+    /// How far the server's clock is ahead of ours.
+    pub clock_apart_seconds: i64,
+    pub planned: Vec<Planned>,
+    pub primary: Primary,
+    pub ledger: Ledger,
+    pub settings: Vec<Setting>,
+    pub roles: Vec<Role>,
+    pub own: Own,
+}
+
+impl Leader {
+    /// Locks DDL out of the profile's tables, takes the snapshot and reads the catalog in it.
+    pub fn begin(profile: &Profile, server: &Server, watched: &Watched) -> Result<Leader> {
+        let own = Own::of(server)?;
+        let mut client = server.clone().named(PROGRAM).connect()?;
+        watched.register(&mut client)?;
+        let planned = plan(profile, &mut client)?;
+        let begin = sql::render(
+            crate::sql!("snapshot/begin.sql"),
+            context! { lock_timeout_ms => LOCK_LIMIT.as_millis().to_string() },
+        )?;
+        client.batch_execute(&begin).cannot("begin a transaction on the primary")?;
+        // Locks first: a table rewritten between the snapshot and its lock would look empty.
+        for table in &planned {
+            lock(&mut client, &table.described.name)?;
+        }
+        // As exact as the snapshot's id, and rather too early than too late.
+        let taken_at = Utc::now().trunc_subsecs(3);
+        let row = client
+            .query_one(crate::sql!("snapshot/export.sql"), &[])
+            .cannot("take a database snapshot of the primary")?;
+        let (exported, server_time): (String, DateTime<Utc>) = (row.get(0), row.get(1));
+        let clock_apart_seconds = (server_time - Utc::now()).num_seconds();
+        client.batch_execute(&Own::pinned().session()?).cannot("set up a session on the primary")?;
+        // Again, now that nothing can change any more.
+        let planned = plan(profile, &mut client)?;
+        let primary = primary(&mut client, &own)?;
+        let ledger = ledger(&mut client)?;
+        let settings = settings(&mut client)?;
+        let roles = roles(&mut client, profile)?;
+        Ok(Leader { client, exported, taken_at, clock_apart_seconds, planned, primary, ledger, settings, roles, own })
+    }
+
+    /// Reads where the sequences stand. They know no snapshot, so they are read after the rows: never behind them.
+    pub fn sequences(&mut self) -> Result<Vec<Sequence>> {
+        sequences(&mut self.client)
+    }
+
+    /// Lets the database snapshot go.
+    pub fn finish(mut self) -> Result<()> {
+        self.client.batch_execute("COMMIT").cannot("end the transaction on the primary")
+    }
+}
+
+fn lock(client: &mut Client, table: &Name) -> Result<()> {
+    let text = sql::render(crate::sql!("snapshot/lock_table.sql"), context! { table => table.sql() })?;
+    client.batch_execute(&text).map_err(|e| {
+        let held_by_ddl = e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        let error = Err::<(), _>(e).cannot(format!("download '{table}'")).err();
+        let error = error.unwrap_or_else(|| Error::failed(format!("download '{table}'"), "it cannot be locked"));
+        if held_by_ddl {
+            Error::refused(
+                format!("download '{table}'"),
+                format!("somebody changes its structure (DDL): no lock within {} s", LOCK_LIMIT.as_secs()),
+            )
+            .hint("nothing was taken; run his-snapshot again when that change is done.")
+        } else {
+            error
+        }
+    })
+}
+
+fn primary(client: &mut Client, own: &Own) -> Result<Primary> {
+    let row = client.query_one(crate::sql!("snapshot/primary.sql"), &[]).cannot("read what the primary is")?;
+    Ok(Primary {
+        system_identifier: row.get("system_identifier"),
+        database: row.get("database"),
+        server_version: u32::try_from(row.get::<_, i32>("server_version")).unwrap_or(0),
+        encoding: row.get("encoding"),
+        collate: row.get("collate"),
+        ctype: row.get("ctype"),
+        locale_provider: row.get("locale_provider"),
+        icu_locale: row.get("icu_locale"),
+        timezone: own.timezone.clone(),
+        search_path: own.search_path.clone(),
+        sees: row.get("sees"),
+        next_xid: unsigned(row.get("next_xid")),
+    })
+}
+
+fn ledger(client: &mut Client) -> Result<Ledger> {
+    let doing = "read the merge ledger of the primary";
+    let there: bool = client.query_one(crate::sql!("snapshot/has_ledger.sql"), &[]).cannot(doing)?.get(0);
+    if !there {
+        return Ok(Ledger::default());
+    }
+    let row = client.query_one(crate::sql!("snapshot/ledger.sql"), &[]).cannot(doing)?;
+    Ok(Ledger { epoch: unsigned(row.get("epoch")), run: unsigned(row.get("run")) })
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn settings(client: &mut Client) -> Result<Vec<Setting>> {
+    let rows = client.query(crate::sql!("snapshot/settings.sql"), &[]).cannot("read the settings of the primary")?;
+    Ok(rows.iter().map(|r| Setting { role: r.get("role"), name: r.get("name"), value: r.get("value") }).collect())
+}
+
+fn roles(client: &mut Client, profile: &Profile) -> Result<Vec<Role>> {
+    let rows = client
+        .query(crate::sql!("snapshot/roles.sql"), &[&profile.window_roles])
+        .cannot("read the roles of the primary")?;
+    let role = |r: &postgres::Row| Role { name: r.get("name"), login: r.get("login"), member_of: r.get("member_of") };
+    Ok(rows.iter().map(role).collect())
+}
+
+fn sequences(client: &mut Client) -> Result<Vec<Sequence>> {
+    let doing = "read the sequences of the primary";
+    let rows = client.query(crate::sql!("snapshot/sequences.sql"), &[]).cannot(doing)?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<Name> = rows.iter().map(|r| Name { schema: r.get(0), name: r.get(1) }).collect();
+    let quoted: Vec<String> = names.iter().map(Name::sql).collect();
+    let text = sql::render(crate::sql!("snapshot/sequence_values.sql"), context! { sequences => quoted })?;
+    let values = client.query(&text, &[]).map_err(|e| {
+        let denied = e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+        let error = Err::<(), _>(e).cannot(doing).err().unwrap_or_else(|| Error::new(Exit::Failed, doing, "unknown"));
+        if denied {
+            error.hint("grant the role of [primary] url SELECT on all sequences (pg_read_all_data gives it).")
+        } else {
+            error
+        }
+    })?;
+    let described = names.into_iter().zip(&rows).zip(&values);
+    Ok(described
+        .map(|((sequence, row), value)| Sequence {
+            sequence,
+            last_value: value.get("last_value"),
+            is_called: value.get("is_called"),
+            increment: row.get(2),
+        })
+        .collect())
+}

@@ -1,0 +1,33 @@
+//! `his-snapshot`: a consistent, checksummed download of the profile's tables, in one directory.
+//!
+//! [`take`] makes one. A leading session ([`leader`]) locks DDL out, exports the database snapshot and reads what the
+//! database is; workers ([`tables`]) copy the tables of that very instant (P1) into hashed files ([`sink`]) while
+//! `pg_dump` writes the schema ([`schema`]); [`watch`] ends all of it when somebody's DDL waits behind us. What each
+//! table's COPY is says [`plan`], which `check` asks too. The directory gets its name last (P3).
+
+mod check;
+mod cli;
+mod copy;
+mod findings;
+mod leader;
+mod list;
+mod plan;
+mod prune;
+mod schema;
+mod sink;
+mod tables;
+mod take;
+mod verify;
+mod watch;
+
+pub use check::{Checked, check};
+pub use cli::{Cli, main};
+pub use copy::{OfflineCopy, copy, offline_copy};
+pub use findings::Finding;
+pub use list::{Listed, Snapshot, ids, list, open};
+pub use prune::{Pruned, prune};
+pub use take::{Plan, Taken, plan, take};
+pub use verify::damage;
+
+/// What our sessions and files are called.
+const PROGRAM: &str = "his-snapshot";

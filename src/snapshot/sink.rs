@@ -1,0 +1,126 @@
+//! Where the CSV of one table goes: digested, compressed and written in a thread of its own, beside the one that reads
+//! from the server.
+
+use crate::formats::digest::{Digested, RecordDigest};
+use crate::store::durable;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Fast, and as good as higher levels on tables of numbers and short texts.
+const LEVEL: i32 = 2;
+/// Blocks that may wait between reading and writing; with the reader's block size this bounds the memory of a worker.
+const WAITING: usize = 8;
+
+/// A file that was written whole.
+#[derive(Debug)]
+pub struct Written {
+    pub digested: Digested,
+    /// Of the file as stored.
+    pub sha256: String,
+}
+
+/// Takes the blocks of one CSV.
+pub struct Sink {
+    send: SyncSender<Vec<u8>>,
+    thread: JoinHandle<io::Result<Written>>,
+}
+
+impl Sink {
+    /// Starts writing to `path`, which must not be there yet.
+    pub fn open(path: PathBuf, compress: bool) -> Sink {
+        let (send, receive) = sync_channel(WAITING);
+        let thread = std::thread::spawn(move || write(&path, compress, &receive));
+        Sink { send, thread }
+    }
+
+    /// Hands the next block over. False when writing has failed; [`Sink::finish`] says why.
+    #[must_use]
+    pub fn put(&self, block: Vec<u8>) -> bool {
+        self.send.send(block).is_ok()
+    }
+
+    /// Waits until everything is on the disk.
+    pub fn finish(self) -> io::Result<Written> {
+        drop(self.send);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread died")))
+    }
+}
+
+/// The file, hashed as it is written.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn write(path: &std::path::Path, compress: bool, blocks: &Receiver<Vec<u8>>) -> io::Result<Written> {
+    let mut out = Hashed { file: durable::create_file(path)?, hash: Sha256::new() };
+    let mut digest = RecordDigest::default();
+    if compress {
+        let mut encoder = zstd::Encoder::new(out, LEVEL)?;
+        encoder.include_checksum(true)?;
+        for block in blocks {
+            digest.update(&block);
+            encoder.write_all(&block)?;
+        }
+        out = encoder.finish()?;
+    } else {
+        for block in blocks {
+            digest.update(&block);
+            out.write_all(&block)?;
+        }
+    }
+    out.file.sync_all()?;
+    let digested = digest
+        .finish()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record"))?;
+    Ok(Written { digested, sha256: crate::formats::hex(&out.hash.finalize()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn what_is_put_in_comes_out_again_and_the_hash_is_of_the_stored_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for compress in [false, true] {
+            let path = dir.path().join(format!("{compress}"));
+            let sink = Sink::open(path.clone(), compress);
+            assert!(sink.put(b"id,name\n1,\"".to_vec()) && sink.put(b"a\n\"\n".to_vec()));
+            let written = sink.finish().unwrap();
+            assert_eq!((written.digested.rows, written.digested.bytes), (1, 15));
+            assert_eq!(written.sha256, crate::formats::sums::of_file(&path).unwrap());
+            let file = File::open(&path).unwrap();
+            let mut text = String::new();
+            let mut reader: Box<dyn Read> =
+                if compress { Box::new(zstd::Decoder::new(file).unwrap()) } else { Box::new(file) };
+            reader.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "id,name\n1,\"a\n\"\n");
+        }
+    }
+
+    #[test]
+    fn a_cut_off_stream_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let sink = Sink::open(dir.path().join("f"), true);
+        assert!(sink.put(b"id\n1\n2".to_vec()));
+        assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,227 @@
+//! The workers: each joins the database snapshot and copies table after table into its file.
+
+use super::PROGRAM;
+use super::leader::{LOCK_LIMIT, Own};
+use super::plan::Planned;
+use super::sink::Sink;
+use super::watch::Watched;
+use crate::db::{Client, Server, sql};
+use crate::error::{Cannot, Error, Exit, Result};
+use crate::formats::snapshot::Table;
+use indicatif::ProgressBar;
+use minijinja::context;
+use postgres::error::SqlState;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes that go from reading to writing at once; the driver hands rows over one by one.
+const BLOCK: usize = 1 << 18;
+
+/// What the workers share.
+pub struct Download<'a> {
+    pub server: &'a Server,
+    pub watched: &'a Watched,
+    pub exported: &'a str,
+    pub planned: &'a [Planned],
+    pub own: &'a Own,
+    /// The unfinished directory.
+    pub dir: PathBuf,
+    pub compress: bool,
+    pub bar: &'a ProgressBar,
+}
+
+/// A table in its file, and the hash of the file as stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub table: Table,
+    pub sha256: String,
+}
+
+/// The tables that wait, by their place in the profile.
+struct Waiting {
+    /// Filters may call `now()`, which differs from session to session by milliseconds: all of one session, one time.
+    filtered: Vec<usize>,
+    /// Smallest first, so that `pop` gives the biggest.
+    plain: Vec<usize>,
+}
+
+impl Waiting {
+    fn of(planned: &[Planned]) -> Waiting {
+        let (filtered, mut plain): (Vec<usize>, Vec<usize>) =
+            (0..planned.len()).rev().partition(|i| planned[*i].filter.is_some());
+        plain.sort_by_key(|i| planned[*i].estimated_rows);
+        Waiting { filtered, plain }
+    }
+}
+
+impl Download<'_> {
+    /// Copies all tables; in the order of the profile.
+    pub fn run(&self) -> Result<Vec<Stored>> {
+        let waiting = Mutex::new(Waiting::of(self.planned));
+        let failed = Mutex::new(None);
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4).min(self.planned.len());
+        let mut stored: Vec<(usize, Stored)> = Vec::with_capacity(self.planned.len());
+        std::thread::scope(|scope| {
+            let (waiting, failed) = (&waiting, &failed);
+            let threads: Vec<_> =
+                (0..workers).map(|n| scope.spawn(move || self.work(n == 0, waiting, failed))).collect();
+            for thread in threads {
+                match thread.join() {
+                    Ok(done) => stored.extend(done),
+                    Err(_) => fail(failed, Error::failed("download", "a worker died")),
+                }
+            }
+        });
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        stored.sort_by_key(|(place, _)| *place);
+        Ok(stored.into_iter().map(|(_, table)| table).collect())
+    }
+
+    fn work(&self, first: bool, waiting: &Mutex<Waiting>, failed: &Mutex<Option<Error>>) -> Vec<(usize, Stored)> {
+        let mut done = Vec::new();
+        let mut work = || {
+            let mut client = self.join()?;
+            while let Some(place) = next(first, waiting) {
+                self.watched.going_on()?;
+                done.push((place, self.table(&mut client, place)?));
+                self.bar.inc(u64::try_from(self.planned[place].estimated_rows).unwrap_or(0).max(1));
+            }
+            Ok(())
+        };
+        if let Err(error) = work() {
+            fail(failed, error);
+            self.watched.abandon();
+        }
+        done
+    }
+
+    fn join(&self) -> Result<Client> {
+        let mut client = self.server.clone().named(PROGRAM).connect()?;
+        self.watched.register(&mut client)?;
+        let text = sql::render(
+            crate::sql!("snapshot/join.sql"),
+            context! { snapshot => self.exported, lock_timeout_ms => LOCK_LIMIT.as_millis().to_string() },
+        )?;
+        client.batch_execute(&text).cannot("join the database snapshot")?;
+        Ok(client)
+    }
+
+    fn table(&self, client: &mut Client, place: usize) -> Result<Stored> {
+        let planned = &self.planned[place];
+        let doing = format!("download '{}'", planned.described.name);
+        let settings = if planned.filter.is_some() { self.own.clone() } else { Own::pinned() };
+        let ending = if self.compress { ".zst" } else { "" };
+        let file = format!("{}{ending}", planned.file(place + 1));
+        client.batch_execute(&settings.session()?).cannot(doing.clone())?;
+        let sink = Sink::open(self.dir.join(&file), self.compress);
+        let outcome = copy(client, planned, &sink, &doing);
+        if !matches!(outcome, Ok(true)) {
+            // Now, while the session is open: closing it in the middle of a COPY would read the COPY to its end.
+            self.watched.abandon();
+        }
+        let written = sink.finish();
+        // A failed disk is the reason even where the COPY was given up because of it.
+        let whole = outcome?;
+        let written = written.cannot(doing.clone())?;
+        if !whole {
+            return Err(Error::failed(doing, "its file was closed before the table was read"));
+        }
+        let digested = written.digested;
+        log::info!("{}: {} rows, {} bytes", planned.described.name, digested.rows, digested.bytes);
+        let table = Table {
+            table: planned.described.name.clone(),
+            file,
+            rows: digested.rows,
+            bytes: digested.bytes,
+            sha256: digested.sha256,
+            digest: digested.digest,
+            columns: planned.columns.clone(),
+            timezone: settings.timezone,
+            search_path: settings.search_path,
+            described: planned.described.clone(),
+        };
+        Ok(Stored { table, sha256: written.sha256 })
+    }
+}
+
+/// The first failure is the reason; what fails after it was ended because of it.
+fn fail(failed: &Mutex<Option<Error>>, error: Error) {
+    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+}
+
+fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let filtered = if first { waiting.filtered.pop() } else { None };
+    filtered.or_else(|| waiting.plain.pop())
+}
+
+/// Reads one table into the sink. False when the sink takes no more.
+fn copy(client: &mut Client, planned: &Planned, sink: &Sink, doing: &str) -> Result<bool> {
+    let statement = planned.copy()?;
+    let mut reader = client.copy_out(&statement).map_err(|e| explain(e, planned, doing))?;
+    loop {
+        let mut block = Vec::with_capacity(BLOCK);
+        let read = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(|e| {
+            match e.downcast::<postgres::Error>() {
+                Ok(e) => explain(e, planned, doing),
+                Err(e) => Error::failed(doing, e),
+            }
+        })?;
+        if read > 0 && !sink.put(block) {
+            return Ok(false);
+        }
+        // The driver's reader must not be asked again after its end.
+        if read < BLOCK {
+            return Ok(true);
+        }
+    }
+}
+
+fn explain(error: postgres::Error, planned: &Planned, doing: &str) -> Error {
+    let code = error.code().cloned();
+    let (exit, reason, hint) = crate::db::reason::of(&error);
+    let told = Error::new(exit, doing, reason);
+    match code {
+        Some(SqlState::INSUFFICIENT_PRIVILEGE) if planned.described.row_security => told.hint(
+            "row-level security would hide rows: give the role of [primary] url BYPASSRLS, so that it sees them all.",
+        ),
+        Some(c) if planned.filter.is_some() && (c.code().starts_with("42") || c.code().starts_with("22")) => told
+            .with_exit(Exit::Usage)
+            .hint("mend `where` of this [[table]]; it is evaluated as `SELECT … FROM table WHERE (…)`."),
+        _ => hint.into_iter().fold(told, Error::hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog;
+
+    fn planned(rows: i64, filter: bool) -> Planned {
+        let name = catalog::Name { schema: "s".to_owned(), name: "t".to_owned() };
+        let described = catalog::Table {
+            name,
+            partitioned: false,
+            parent: None,
+            owner: String::new(),
+            row_security: false,
+            estimated_rows: rows,
+            columns: Vec::new(),
+            uniques: Vec::new(),
+            foreign_keys: Vec::new(),
+            triggers: Vec::new(),
+        };
+        Planned { described, columns: Vec::new(), filter: filter.then(|| "true".to_owned()), estimated_rows: rows }
+    }
+
+    #[test]
+    fn the_first_worker_takes_all_filtered_tables_and_the_biggest_of_the_others_come_first() {
+        let tables = [planned(5, false), planned(1, true), planned(50, false), planned(9, true)];
+        let waiting = Mutex::new(Waiting::of(&tables));
+        let order: Vec<_> = [false, true, true, true, true].map(|first| next(first, &waiting)).to_vec();
+        assert_eq!(order, [Some(2), Some(1), Some(3), Some(0), None]);
+    }
+}

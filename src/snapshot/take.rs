@@ -1,0 +1,290 @@
+//! Takes a snapshot: everything goes into an unfinished directory, which gets its name last.
+
+use super::leader::{self, Leader};
+use super::plan::Planned;
+use super::tables::{Download, Stored};
+use super::watch::Watch;
+use super::{PROGRAM, list, schema};
+use crate::cli::{Site, Talk};
+use crate::db::{Server, Side};
+use crate::error::{Cannot, Error, Exit, Result};
+use crate::formats::snapshot::{FORMAT, MANIFEST, Manifest, SCHEMA_FILE};
+use crate::formats::sums;
+use crate::profile::Profile;
+use crate::store::{Kind, durable};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// A primary that says nothing for so long while it is downloaded is lost.
+const SILENCE: Duration = Duration::from_secs(30);
+/// More than this between the clocks of the two machines makes "data as of" a lie.
+const CLOCKS_APART: i64 = 60;
+
+/// A snapshot that is in the store now.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub path: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// What a run would download.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Plan {
+    pub table: String,
+    /// By the planner's statistics.
+    pub estimated_rows: i64,
+    pub columns: Vec<String>,
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
+}
+
+/// Says what [`take`] would download now.
+pub fn plan(site: &Site) -> Result<Vec<Plan>> {
+    let server = site.profile.download()?.named(PROGRAM);
+    let planned = leader::plan(&site.profile, &mut server.connect()?)?;
+    let plan = |p: Planned| Plan {
+        table: p.described.name.to_string(),
+        estimated_rows: p.estimated_rows,
+        columns: p.columns,
+        filter: p.filter,
+    };
+    Ok(planned.into_iter().map(plan).collect())
+}
+
+/// Downloads the profile's tables as of one instant. `full` asks for no delta; today every snapshot is full.
+pub fn take(site: &Site, full: bool) -> Result<Taken> {
+    let _lock = site.store.lock(Kind::Snapshot, &site.by)?;
+    let _ = full;
+    let snapshots = site.store.snapshots();
+    durable::sweep(&snapshots).cannot(format!("clear what an ended run left in '{}'", snapshots.display()))?;
+    let outcome = download(site, &snapshots);
+    match &outcome {
+        Ok(taken) => {
+            let m = &taken.manifest;
+            site.store.journal().write(
+                &site.by,
+                "snapshot",
+                None,
+                "done",
+                json!({ "snapshot": m.snapshot, "kind": m.kind, "rows": m.rows, "bytes": m.bytes, "seconds": m.seconds }),
+            )?;
+        }
+        Err(e) => {
+            // What hindered it is worth knowing later; on a full disk not even that can be written.
+            if matches!(e.exit(), Exit::Refused | Exit::Unreachable)
+                && let Err(e) = site.store.journal().write(&site.by, "snapshot", None, &e.to_string(), json!(null))
+            {
+                log::warn!("{e}");
+            }
+        }
+    }
+    outcome
+}
+
+fn download(site: &Site, snapshots: &Path) -> Result<Taken> {
+    let started = Instant::now();
+    let server = site.profile.download()?.named(PROGRAM);
+    let watch = Watch::begin(&server)?;
+    let work = Work {
+        profile: site.profile.clone(),
+        server,
+        watched: watch.watched(),
+        snapshots: snapshots.to_path_buf(),
+        newest: list::ids(&site.store)?.pop(),
+        by: site.by.clone(),
+        talk: site.talk.clone(),
+        started,
+    };
+    let taken = supervise(&watch, &site.profile, move || {
+        let outcome = work.run();
+        if outcome.is_err() {
+            work.watched.abandon();
+        }
+        outcome
+    });
+    if taken.is_err() {
+        // Nothing else writes there: the lock is ours.
+        if let Err(e) = durable::sweep(snapshots) {
+            log::warn!("an unfinished snapshot is left in '{}' until the next run: {e}", snapshots.display());
+        }
+    }
+    taken
+}
+
+/// Runs the download in a thread of its own, because a call into a frozen server never returns.
+fn supervise<T: Send + 'static>(
+    watch: &Watch,
+    profile: &Profile,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || send.send(work()));
+    let doing = format!("take a snapshot of '{}'", profile.site.name);
+    loop {
+        match receive.recv_timeout(Duration::from_millis(200)) {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(e)) => {
+                return Err(match watch.waited() {
+                    Some(who) => Error::refused(doing, who)
+                        .hint("DDL goes first, so nothing was taken; run his-snapshot again when that change is done."),
+                    None => e,
+                });
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::failed(doing, "a part of it died")),
+            Err(RecvTimeoutError::Timeout) if watch.silence() > SILENCE => {
+                let reason = format!("the {} has said nothing for {} s", Side::Primary, SILENCE.as_secs());
+                return Err(Error::unreachable(doing, reason));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// All that the downloading thread needs.
+struct Work {
+    profile: Profile,
+    server: Server,
+    watched: super::watch::Watched,
+    snapshots: PathBuf,
+    newest: Option<String>,
+    by: String,
+    talk: Talk,
+    started: Instant,
+}
+
+impl Work {
+    fn run(&self) -> Result<Taken> {
+        let mut leader = Leader::begin(&self.profile, &self.server, &self.watched)?;
+        schema::require_version(leader.primary.server_version)?;
+        let id = list::id_of(leader.taken_at);
+        self.require_later(&id)?;
+        let apart = leader.clock_apart_seconds;
+        if apart.abs() > CLOCKS_APART {
+            self.talk.warn(format!(
+                "the clocks of this machine and of the primary are {apart} s apart; \"data as of\" is by this machine's."
+            ));
+        }
+        let path = self.snapshots.join(&id);
+        let unfinished = durable::sibling(&path);
+        durable::make_dir(&unfinished.join("data")).cannot(format!("make '{}'", unfinished.display()))?;
+        self.talk.say(format!(
+            "downloading {} tables of the {}, data as of {}",
+            leader.planned.len(),
+            self.server.shown(),
+            list::time(leader.taken_at)
+        ));
+        let stored = self.rows_and_schema(&leader, &unfinished)?;
+        let sequences = leader.sequences()?;
+        let mut files: BTreeMap<String, String> =
+            stored.iter().map(|s| (s.table.file.clone(), s.sha256.clone())).collect();
+        let hash = |name: &str| {
+            sums::of_file(&unfinished.join(name)).cannot(format!("read '{}'", unfinished.join(name).display()))
+        };
+        files.insert(SCHEMA_FILE.to_owned(), hash(SCHEMA_FILE)?);
+        let manifest = self.manifest(&leader, &id, stored, sequences);
+        leader.finish()?;
+        let mut text = serde_json::to_string_pretty(&manifest).cannot("write the manifest")?;
+        text.push('\n');
+        let write = |name: &str, text: &str| {
+            let path = unfinished.join(name);
+            durable::create_new(&path, text.as_bytes()).cannot(format!("write '{}'", path.display()))
+        };
+        write(MANIFEST, &text)?;
+        files.insert(MANIFEST.to_owned(), hash(MANIFEST)?);
+        write(sums::FILE, &sums::text(&files))?;
+        durable::publish_dir(&unfinished, &path).cannot(format!("publish the snapshot '{}'", path.display()))?;
+        Ok(Taken { path, manifest })
+    }
+
+    /// The newest snapshot is the one with the last name, so a clock that went back must not make an old one of this.
+    fn require_later(&self, id: &str) -> Result<()> {
+        match &self.newest {
+            Some(newest) if newest.as_str() >= id => Err(Error::refused(
+                format!("take a snapshot '{id}'"),
+                format!("the store has '{newest}', which would count as newer: this machine's clock went back"),
+            )
+            .hint(
+                "set this machine's clock; if it was '{newest}' that had a wrong time, remove that directory by hand."
+                    .replace("{newest}", newest),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn rows_and_schema(&self, leader: &Leader, unfinished: &Path) -> Result<Vec<Stored>> {
+        let total = leader.planned.iter().map(|p| u64::try_from(p.estimated_rows).unwrap_or(0).max(1)).sum();
+        let bar = self.talk.bar(total, "rows");
+        let download = Download {
+            server: &self.server,
+            watched: &self.watched,
+            exported: &leader.exported,
+            planned: &leader.planned,
+            own: &leader.own,
+            dir: unfinished.to_path_buf(),
+            compress: self.profile.store.compress,
+            bar: &bar,
+        };
+        let file = &unfinished.join(SCHEMA_FILE);
+        let exported = &leader.exported;
+        let both = std::thread::scope(|scope| {
+            let schema = scope.spawn(move || {
+                let dumped = schema::dump(&self.server, self.watched.dump_name(), exported, file);
+                if dumped.is_err() {
+                    self.watched.abandon();
+                }
+                dumped
+            });
+            let rows = download.run();
+            let schema = schema.join().unwrap_or_else(|_| Err(Error::failed("dump the schema", "its thread died")));
+            (rows, schema)
+        });
+        bar.finish_and_clear();
+        match both {
+            // Whichever failed first ended the other; only the other then speaks of a lost session.
+            (Err(rows), Err(schema)) if rows.exit() == Exit::Unreachable && schema.exit() != Exit::Unreachable => {
+                Err(schema)
+            }
+            (rows, schema) => {
+                let rows = rows?;
+                schema?;
+                Ok(rows)
+            }
+        }
+    }
+
+    fn manifest(
+        &self,
+        leader: &Leader,
+        id: &str,
+        stored: Vec<Stored>,
+        sequences: Vec<crate::formats::snapshot::Sequence>,
+    ) -> Manifest {
+        let finished_at: DateTime<Utc> = Utc::now();
+        let tables: Vec<_> = stored.into_iter().map(|s| s.table).collect();
+        Manifest {
+            format: FORMAT,
+            snapshot: id.to_owned(),
+            kind: "full".to_owned(),
+            parent: None,
+            site: self.profile.site.code.clone(),
+            taken_at: leader.taken_at,
+            finished_at,
+            by: self.by.clone(),
+            host: crate::store::host(),
+            profile_sha256: self.profile.sha256.clone(),
+            primary: leader.primary.clone(),
+            ledger: leader.ledger,
+            rows: tables.iter().map(|t| t.rows).sum(),
+            bytes: tables.iter().map(|t| t.bytes).sum(),
+            tables,
+            sequences,
+            settings: leader.settings.clone(),
+            roles: leader.roles.clone(),
+            seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        }
+    }
+}

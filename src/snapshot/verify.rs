@@ -1,0 +1,112 @@
+//! Verifies a snapshot as far as it can be without a server: every file, and every table's rows, bytes and digests.
+
+use super::list;
+use crate::error::Result;
+use crate::formats::digest::{Digested, RecordDigest};
+use crate::formats::snapshot::{MANIFEST, Manifest, SCHEMA_FILE, Table};
+use crate::formats::sums::{self, Damage};
+use std::io::Read;
+use std::path::Path;
+
+/// All that is not as it was written in a snapshot's directory; empty when it holds.
+pub fn damage(dir: &Path) -> Result<Vec<Damage>> {
+    let mut found = sums::check(dir)?;
+    let damaged = |found: &[Damage], file: &str| found.iter().any(|d| d.file == file);
+    let bytes = match std::fs::read(dir.join(MANIFEST)) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            if !damaged(&found, MANIFEST) {
+                found.push(of(MANIFEST, e));
+            }
+            return Ok(found);
+        }
+    };
+    let manifest = match list::parse(&bytes) {
+        Ok(manifest) => manifest,
+        Err(reason) => {
+            found.push(of(MANIFEST, reason.trim_start_matches("manifest.json: ")));
+            return Ok(found);
+        }
+    };
+    found.extend(contradictions(dir, &manifest));
+    for table in &manifest.tables {
+        if !damaged(&found, &table.file)
+            && let Err(reason) = content(dir, table)
+        {
+            found.push(of(&table.file, reason));
+        }
+    }
+    if !damaged(&found, SCHEMA_FILE)
+        && let Err(reason) = archive(&dir.join(SCHEMA_FILE))
+    {
+        found.push(of(SCHEMA_FILE, reason));
+    }
+    Ok(found)
+}
+
+fn of(file: &str, reason: impl ToString) -> Damage {
+    Damage { file: file.to_owned(), reason: reason.to_string() }
+}
+
+/// Where the manifest does not agree with itself, or with the directory's name.
+fn contradictions(dir: &Path, manifest: &Manifest) -> Vec<Damage> {
+    let mut found = Vec::new();
+    let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if manifest.snapshot != name {
+        found.push(of(MANIFEST, format!("it is of the snapshot '{}' (expected '{name}')", manifest.snapshot)));
+    }
+    let rows: u64 = manifest.tables.iter().map(|t| t.rows).sum();
+    if rows != manifest.rows {
+        found.push(of(MANIFEST, format!("its tables have {rows} rows together (expected {})", manifest.rows)));
+    }
+    let bytes: u64 = manifest.tables.iter().map(|t| t.bytes).sum();
+    if bytes != manifest.bytes {
+        found.push(of(MANIFEST, format!("its tables have {bytes} bytes together (expected {})", manifest.bytes)));
+    }
+    found
+}
+
+/// Reads one table's CSV and compares it with the manifest.
+fn content(dir: &Path, table: &Table) -> Result<(), String> {
+    let mut reader = list::csv(&dir.join(&table.file)).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => "missing".to_owned(),
+        _ => e.to_string(),
+    })?;
+    let (mut digest, mut buffer) = (RecordDigest::default(), vec![0; 1 << 18]);
+    loop {
+        match reader.read(&mut buffer).map_err(|e| format!("cannot be decompressed: {e}"))? {
+            0 => break,
+            n => digest.update(&buffer[..n]),
+        }
+    }
+    let Digested { rows, bytes, sha256, digest } =
+        digest.finish().ok_or_else(|| "its CSV ends inside a record".to_owned())?;
+    let differs = |what: &str, actual: &dyn std::fmt::Display, expected: &dyn std::fmt::Display| {
+        Err(format!("its CSV has {what} {actual} (expected {expected} by the manifest)"))
+    };
+    if rows != table.rows {
+        return differs("rows", &rows, &table.rows);
+    }
+    if bytes != table.bytes {
+        return differs("bytes", &bytes, &table.bytes);
+    }
+    if sha256 != table.sha256 {
+        return differs("SHA-256", &sha256, &table.sha256);
+    }
+    if digest != table.digest {
+        return differs("digest", &digest, &table.digest);
+    }
+    Ok(())
+}
+
+/// A file of `pg_dump --format=custom` begins with these letters.
+fn archive(path: &Path) -> Result<(), String> {
+    let mut magic = [0; 5];
+    let read = std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut magic));
+    match read {
+        Ok(()) if magic == *b"PGDMP" => Ok(()),
+        Ok(()) => Err("it is no archive of pg_dump".to_owned()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err("missing".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
+}
