@@ -118,8 +118,10 @@ impl Export<'_> {
                 .say(format!("batch {number} of {event} is not in the store; making it again from the standby"));
             let mut tx = write::begin(client)?;
             let tables: Vec<i32> = standby::captured(&mut tx)?.iter().map(|t| t.no).collect();
-            let choose =
-                sql::render(crate::sql!("export/choose_again.sql"), context! { tables, event => event.clone(), batch => number })?;
+            let choose = sql::render(
+                crate::sql!("export/choose_again.sql"),
+                context! { tables, event => event.clone(), batch => number },
+            )?;
             tx.batch_execute(&choose).cannot("choose the units of the batch")?;
             let files = write::files(&mut tx, self, &dir, &event)?;
             tx.commit().cannot("read the queue")?;
