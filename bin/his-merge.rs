@@ -1,1 +1,5 @@
-fn main() {}
+//! `his-merge`: see [`his_emergency::merge`].
+
+fn main() -> std::process::ExitCode {
+    his_emergency::merge::main()
+}

@@ -1,0 +1,67 @@
+# What there is to do here. `make demo` and `make test` install what they need on Debian and Ubuntu (tools/deps.sh).
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+INSTALL ?= install
+
+PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge
+TARGET = $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+BUILT = $(PROGRAMS:%=$(TARGET)/release/%)
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
+
+# A fresh rustup is not yet on the PATH of the shell that installed it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help demo test build install man lint check-docs bench clean deps
+
+help: ## says what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: deps build ## a day with a broken primary, on two private servers
+	HIS_BIN='$(abspath $(TARGET))/release' samples/demo/run.sh
+
+test: deps ## every test, on private PostgreSQL servers
+	$(CARGO) test --locked -- --test-threads="$$(nproc)"
+
+build: ## the programs, in target/release
+	$(CARGO) build --release --locked --bins
+
+# Builds only what is not there: root installs what somebody else has built, and root may have no cargo.
+install: ## programs, man pages and samples, below DESTDIR and PREFIX (/usr/local)
+	for program in $(BUILT); do [ -x "$$program" ] || exec $(MAKE) build; done
+	$(INSTALL) -d '$(BINDIR)' '$(DOCDIR)'
+	$(INSTALL) -m 755 $(BUILT) '$(BINDIR)'
+	for page in man/*.[1-8]; do \
+		[ -e "$$page" ] || continue; \
+		section='$(MANDIR)'/man"$${page##*.}"; \
+		$(INSTALL) -d "$$section" && $(INSTALL) -m 644 "$$page" "$$section" || exit 1; \
+	done
+	for page in README*.md CHANGELOG.md LICENSE-*; do \
+		[ ! -e "$$page" ] || $(INSTALL) -m 644 "$$page" '$(DOCDIR)' || exit 1; \
+	done
+	cp -R samples '$(DOCDIR)/'
+	chmod -R u+rwX,go+rX,go-w '$(DOCDIR)'
+
+man: ## writes the pages in man/ anew, from what the programs say of themselves
+	HIS_WRITE_MAN=1 $(CARGO) test --locked --test chain man_pages
+
+lint: check-docs ## format, clippy and rustdoc without a warning, and the shell scripts
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items --locked
+	tools/lint-scripts.sh
+
+check-docs: ## links and test names in the documents lead somewhere
+	tools/check-docs.sh
+
+bench: deps build ## measures what the documents promise about speed
+	HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh
+
+clean: ## removes what was built
+	$(CARGO) clean
+
+deps: ## installs what is missing, on Debian and Ubuntu; says it elsewhere
+	@tools/deps.sh

@@ -1,0 +1,2 @@
+-- Reads units.csv into its staging table. No parameters.
+COPY pg_temp.stage_unit (unit, generation, xid, last_seq, rows, at, "user", application, address) FROM STDIN (FORMAT csv, HEADER)

@@ -1,0 +1,14 @@
+-- Applied changes of a range that the primary does not hold as written; of each row the last change counts.
+-- Parameters: no, table, key [{i, name}], columns [{i, name, read_back, in_update}], first, last.
+SELECT s.xid, s.seq
+FROM (
+  SELECT DISTINCT ON ({% for k in key %}CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ ", " if not loop.last }}{% endfor %}) s.*
+  FROM pg_temp.stage_{{ no }} s JOIN pg_temp.stage_unit u USING (xid)
+  WHERE u.applied AND u.pos BETWEEN {{ first }} AND {{ last }} AND NOT s.left_out
+  ORDER BY {% for k in key %}CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END, {% endfor %}u.pos DESC, s.seq DESC) s
+LEFT JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %}
+
+WHERE CASE s.op WHEN 'D' THEN t.{{ key[0].name | id }} IS NOT NULL
+  WHEN 'I' THEN t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR NOT (record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.n{{ c.i }}))){% endfor %}
+
+  ELSE t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR ({{ c.i }} = ANY (s.changed) AND NOT (record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.n{{ c.i }})))){% endfor %} END

@@ -1,0 +1,46 @@
+//! What the tests stand on: private `PostgreSQL` servers, our programs as a user runs them, a proxy in between, and
+//! window clients. Nothing here knows the library: the programs are tested from outside.
+#![allow(dead_code, unused_imports, reason = "a harness offers more than each of its users takes")]
+
+pub mod client;
+pub mod cluster;
+pub mod compare;
+pub mod place;
+pub mod program;
+pub mod proxy;
+pub mod server;
+pub mod session;
+pub mod sql;
+pub mod workplace;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use client::{Attempt, OpenWindows, Outcome, Windows, standby_first};
+pub use cluster::{Cluster, Kind};
+pub use compare::{Digest, assert_same_tables, differences};
+pub use place::Place;
+pub use program::{Program, Ran, Running};
+pub use proxy::{Mode, Proxy};
+pub use workplace::{Profile, Workplace};
+
+/// The folder of the HIS that nobody here wrote: `$REAL_HIS`, or `../shared/real-his`; says aloud when it is missing.
+pub fn real_his() -> Option<PathBuf> {
+    let dir = std::env::var_os("REAL_HIS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/real-his"), PathBuf::from);
+    if dir.join("load.sql").is_file() {
+        return Some(dir);
+    }
+    eprintln!("SKIPPED: the real HIS is not there: {} has no load.sql (REAL_HIS names another folder)", dir.display());
+    None
+}
+
+/// Asks again every few milliseconds until the answer is yes; panics with what it waited for after the limit.
+pub fn wait_until(what: &str, limit: Duration, mut yes: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !yes() {
+        assert!(began.elapsed() < limit, "waited {} seconds in vain: {what}", limit.as_secs());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
