@@ -5,17 +5,20 @@ use crate::catalog::{Catalog, ForeignKey, Name};
 use crate::profile::Profile;
 
 pub fn check(profile: &Profile, catalog: &Catalog, tables: &[Pair], checked: &mut Checked) {
-    for pair in tables.iter().filter(|p| p.entry.capture) {
+    for pair in tables {
         for (_, key) in keys(catalog, pair) {
             let target = root(catalog, &key.to());
             if profile.table(&target).is_none() {
-                let text = format!(
-                    "its foreign key '{}' references '{target}', which is not in the profile: the standby would refuse its rows",
-                    key.name
-                );
-                checked.error(Finding::of(pair.entry, text));
+                let text = format!("its foreign key '{}' references '{target}', which is not in the profile", key.name);
+                if pair.entry.capture {
+                    checked.error(Finding::of(pair.entry, format!("{text}: the standby would refuse its rows")));
+                } else {
+                    checked.warning(Finding::of(pair.entry, format!("{text}: it will not hold on the standby")));
+                }
             }
         }
+    }
+    for pair in tables.iter().filter(|p| p.entry.capture) {
         cascades(profile, catalog, pair, checked);
         guards(catalog, pair, checked);
         parent(catalog, pair, checked);
