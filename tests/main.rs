@@ -1,2 +1,5 @@
 mod harness;
+mod merge;
+mod opened;
 mod support;
+mod triggers;

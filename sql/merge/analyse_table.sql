@@ -51,4 +51,5 @@ WHERE s.op <> 'D' AND {% for k in r.columns %}s.n{{ k }} IS NOT NULL{{ " AND " i
 
   AND (s.op = 'I' OR s.changed && ARRAY[{{ r.columns | join(", ") }}]::integer[]);
 {% endfor %}
+CREATE INDEX ON pg_temp.stage_{{ no }} (xid);
 ANALYZE pg_temp.stage_{{ no }};

@@ -1,6 +1,6 @@
 //! The command line of `his-snapshot`.
 
-use super::{Finding, list, prune::size};
+use super::{list, prune::size};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Error, Exit, Result};
 use chrono::Utc;
@@ -82,7 +82,6 @@ pub fn main() -> ExitCode {
     cli::run::<Cli>(|cli| {
         let before = cli.take;
         let asked = match &cli.command {
-            None => before,
             Some(Command::Take(t)) => Take { full: before.full || t.full, dry_run: before.dry_run || t.dry_run },
             Some(_) if before.full || before.dry_run => {
                 return Err(Error::usage(
@@ -91,7 +90,7 @@ pub fn main() -> ExitCode {
                 )
                 .hint("see his-snapshot --help."));
             }
-            Some(_) => before,
+            _ => before,
         };
         let site = cli.common.site()?;
         match &cli.command {
@@ -154,16 +153,14 @@ fn plan(site: &Site) -> Result<Outcome> {
 fn check(site: &Site) -> Result<Outcome> {
     let checked = super::check(site)?;
     let ok = checked.errors.is_empty();
-    let mut text = String::new();
-    let mut part = |title: &str, findings: &[Finding]| {
+    let mut lines = Vec::new();
+    for (title, findings) in [("ERRORS", &checked.errors), ("WARNINGS", &checked.warnings)] {
         if !findings.is_empty() {
-            let lines: String = findings.iter().map(|f| format!("  {f}\n")).collect();
-            text.push_str(&format!("{title}:\n{lines}"));
+            lines.push(format!("{title}:"));
+            lines.extend(findings.iter().map(|f| format!("  {f}")));
         }
-    };
-    part("ERRORS", &checked.errors);
-    part("WARNINGS", &checked.warnings);
-    text.push_str(&match (checked.errors.len(), checked.warnings.len()) {
+    }
+    lines.push(match (checked.errors.len(), checked.warnings.len()) {
         (0, 0) => "the profile fits both servers".to_owned(),
         (0, n) => format!("the profile fits; {n} warnings"),
         (errors, n) => format!(
@@ -171,6 +168,7 @@ fn check(site: &Site) -> Result<Outcome> {
             site.profile.path.display()
         ),
     });
+    let text = lines.join("\n");
     let json = json!({ "errors": checked.errors, "warnings": checked.warnings, "ok": ok });
     Ok(Outcome::new(json, text).exit(if ok { Exit::Done } else { Exit::Usage }))
 }
@@ -249,8 +247,8 @@ fn verify(site: &Site, id: Option<&str>, all: bool) -> Result<Outcome> {
             texts.push(format!("snapshot {id}: every file and table holds"));
         } else {
             exit = Exit::Damaged;
-            let lines: String = damaged.iter().map(|d| format!("\n  {}: {}", d.file, d.reason)).collect();
-            texts.push(format!("snapshot {id}: DAMAGED{lines}"));
+            texts.push(format!("snapshot {id}: DAMAGED"));
+            texts.extend(damaged.iter().map(|d| format!("  {}: {}", d.file, d.reason)));
         }
         jsons.push(json!({ "snapshot": id, "ok": damaged.is_empty(), "damaged": damaged }));
     }

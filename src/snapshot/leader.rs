@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Longest wait for a lock on the primary; whoever holds it is changing the table's structure.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(3);
 
-/// TimeZone and `search_path` of a session, as SET takes them.
+/// `TimeZone` and `search_path` of a session, as SET takes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
     pub timezone: String,
@@ -58,10 +58,13 @@ pub fn plan(profile: &Profile, client: &mut Client) -> Result<Vec<Planned>> {
 }
 
 fn mistaken(profile: &Profile, wrong: &[Finding]) -> Error {
-    let list: String = wrong.iter().map(|f| format!("\n  {f}")).collect();
+    let list: Vec<String> = wrong.iter().map(|f| format!("\n  {f}")).collect();
     let count = if wrong.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", wrong.len()) };
-    Error::usage(format!("download what the profile '{}' names", profile.path.display()), format!("{count}{list}"))
-        .hint("mend these lines of the profile; his-snapshot check lists everything else too.")
+    Error::usage(
+        format!("download what the profile '{}' names", profile.path.display()),
+        format!("{count}{}", list.concat()),
+    )
+    .hint("mend these lines of the profile; his-snapshot check lists everything else too.")
 }
 
 /// The held database snapshot.

@@ -152,12 +152,17 @@ fn wanted(snapshots: &[(String, DateTime<Utc>)], keep: &Keep) -> Vec<(String, St
     kept
 }
 
-/// The directory, locked against new users; `None` when somebody reads it.
-fn unused(path: &Path) -> Option<Option<File>> {
+/// A directory's lock, where the file system knows such locks; it keeps new users out while it is removed.
+struct Unused {
+    _lock: Option<File>,
+}
+
+/// `None` when somebody reads the snapshot.
+fn unused(path: &Path) -> Option<Unused> {
     let file = File::open(path).ok();
     match file.as_ref().map(File::try_lock) {
         Some(Err(TryLockError::WouldBlock)) => None,
-        _ => Some(file),
+        _ => Some(Unused { _lock: file }),
     }
 }
 

@@ -161,12 +161,12 @@ fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
 /// Reads one table into the sink. False when the sink takes no more.
 fn copy(client: &mut Client, planned: &Planned, sink: &Sink, doing: &str) -> Result<bool> {
     let statement = planned.copy()?;
-    let mut reader = client.copy_out(&statement).map_err(|e| explain(e, planned, doing))?;
+    let mut reader = client.copy_out(&statement).map_err(|e| explain(&e, planned, doing))?;
     loop {
         let mut block = Vec::with_capacity(BLOCK);
         let read = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(|e| {
             match e.downcast::<postgres::Error>() {
-                Ok(e) => explain(e, planned, doing),
+                Ok(e) => explain(&e, planned, doing),
                 Err(e) => Error::failed(doing, e),
             }
         })?;
@@ -180,9 +180,9 @@ fn copy(client: &mut Client, planned: &Planned, sink: &Sink, doing: &str) -> Res
     }
 }
 
-fn explain(error: postgres::Error, planned: &Planned, doing: &str) -> Error {
+fn explain(error: &postgres::Error, planned: &Planned, doing: &str) -> Error {
     let code = error.code().cloned();
-    let (exit, reason, hint) = crate::db::reason::of(&error);
+    let (exit, reason, hint) = crate::db::reason::of(error);
     let told = Error::new(exit, doing, reason);
     match code {
         Some(SqlState::INSUFFICIENT_PRIVILEGE) if planned.described.row_security => told.hint(

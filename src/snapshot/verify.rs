@@ -16,7 +16,7 @@ pub fn damage(dir: &Path) -> Result<Vec<Damage>> {
         Ok(bytes) => bytes,
         Err(e) => {
             if !damaged(&found, MANIFEST) {
-                found.push(of(MANIFEST, e));
+                found.push(of(MANIFEST, e.to_string()));
             }
             return Ok(found);
         }
@@ -44,8 +44,8 @@ pub fn damage(dir: &Path) -> Result<Vec<Damage>> {
     Ok(found)
 }
 
-fn of(file: &str, reason: impl ToString) -> Damage {
-    Damage { file: file.to_owned(), reason: reason.to_string() }
+fn of(file: &str, reason: impl Into<String>) -> Damage {
+    Damage { file: file.to_owned(), reason: reason.into() }
 }
 
 /// Where the manifest does not agree with itself, or with the directory's name.

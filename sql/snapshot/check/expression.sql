@@ -1,0 +1,2 @@
+-- An expression of `assign` in a query; only parsed. Parameter: expression.
+SELECT {{ expression }}
