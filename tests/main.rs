@@ -1,4 +1,5 @@
 mod circle;
+mod export;
 mod harness;
 mod merge;
 mod opened;
