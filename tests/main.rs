@@ -1,2 +1,3 @@
 mod harness;
+mod snapshot;
 mod support;
