@@ -15,6 +15,7 @@ pub mod db;
 pub mod error;
 pub mod export;
 pub mod formats;
+pub mod load;
 pub mod merge;
 pub mod money;
 pub mod profile;

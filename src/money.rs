@@ -5,8 +5,7 @@
 #[must_use]
 pub fn amount(type_name: &str, value: &str) -> String {
     match type_name {
-        "money" => format!("coalesce(({value})::numeric, 0)"),
-        "smallint" | "integer" | "bigint" => format!("coalesce(({value})::numeric, 0)"),
+        "money" | "smallint" | "integer" | "bigint" => format!("coalesce(({value})::numeric, 0)"),
         // Through text, so that a float counts as the shortest decimal that names it, not as its binary expansion.
         _ => format!(
             "CASE WHEN ({value})::text ~ '^ *[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)? *$' THEN ({value})::text::numeric ELSE 0 END"

@@ -1,3 +1,7 @@
+mod circle;
 mod harness;
+mod merge;
+mod opened;
 mod snapshot;
 mod support;
+mod triggers;

@@ -16,9 +16,10 @@ DECLARE
 BEGIN
   FOR u IN SELECT xid FROM pg_temp.stage_unit WHERE pos BETWEEN first_pos AND last_pos AND status = 'new' ORDER BY pos LOOP
 {% if careful %}
-    IF EXISTS (SELECT FROM pg_temp.edge e JOIN pg_temp.stage_unit h ON h.xid = e.on_xid WHERE e.xid = u.xid AND h.status = 'held') THEN
-      CONTINUE;
-    END IF;
+    UPDATE pg_temp.stage_unit x SET status = 'held', kind = 'depends', reason = 'waits for the held unit ' || h.unit
+    FROM pg_temp.edge e JOIN pg_temp.stage_unit h ON h.xid = e.on_xid
+    WHERE x.xid = u.xid AND e.xid = u.xid AND h.status = 'held';
+    CONTINUE WHEN FOUND;
     at_table := NULL;
     at_seq := NULL;
     silent := NULL;
@@ -35,6 +36,9 @@ BEGIN
       CASE w.table_no
 {% for no in tables %}
         WHEN {{ no }} THEN conflict := pg_temp.apply_{{ no }}(w.seq);
+{% else %}
+        -- A batch without changes, such as one that only closes the event.
+        WHEN 0 THEN NULL;
 {% endfor %}
       END CASE;
       IF conflict IS NOT NULL THEN

@@ -9,7 +9,7 @@ DECLARE
 {% endif %}
 BEGIN
 {% for c in omitted %}
-  IF TG_OP <> 'DELETE' AND NEW.{{ c.name | id }} IS DISTINCT FROM CASE WHEN TG_OP = 'UPDATE' THEN OLD.{{ c.name | id }} ELSE {{ c.default }} END THEN
+  IF TG_OP <> 'DELETE' AND NEW.{{ c.name | id }} IS DISTINCT FROM (CASE WHEN TG_OP = 'UPDATE' THEN OLD.{{ c.name | id }} ELSE {{ c.default }} END) THEN
     RAISE EXCEPTION 'column % of %.% is not downloaded (omit); writing it is refused', {{ c.name | lit }}, TG_TABLE_SCHEMA, TG_TABLE_NAME
       USING ERRCODE = 'HS001', HINT = 'Take the column out of omit in his.toml before the next snapshot.';
   END IF;

@@ -39,7 +39,7 @@ fn text_of(db: &DbError) -> String {
     let mut text = if names_objects_only { db.message().to_owned() } else { class_of(code).to_owned() };
     for (label, value) in [("constraint", db.constraint()), ("table", db.table()), ("column", db.column())] {
         if let Some(value) = value {
-            text.push_str(&format!(", {label} {value}"));
+            text.extend([", ", label, " ", value]);
         }
     }
     format!("{text} (SQLSTATE {code})")

@@ -29,7 +29,7 @@ pub fn of_file(path: &Path) -> std::io::Result<String> {
 /// The text of `SHA256SUMS` for these files (name → hash), in the form that `sha256sum` writes.
 #[must_use]
 pub fn text(files: &BTreeMap<String, String>) -> String {
-    files.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect()
+    files.iter().flat_map(|(name, hash)| [hash, "  ", name, "\n"]).collect()
 }
 
 /// Compares every file of `dir` with its `SHA256SUMS`; missing, extra and changed files are damage.

@@ -40,6 +40,7 @@ pub struct Key {
 
 /// A key or unique rule, by its columns.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the templates know it by this name")]
 pub struct Rule {
     pub rule: String,
     pub columns: Vec<usize>,

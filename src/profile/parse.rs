@@ -102,9 +102,8 @@ fn site(mut s: Section) -> Site {
         timezone: s.text("timezone").unwrap_or_else(|| "Asia/Shanghai".to_owned()),
         language: s.choice("language", &["zh-CN", "en"]).to_owned(),
     };
-    if !site.code.is_empty()
-        && !((2..=4).contains(&site.code.len()) && site.code.chars().all(|c| c.is_ascii_alphanumeric()))
-    {
+    let fits = (2..=4).contains(&site.code.len()) && site.code.chars().all(|c| c.is_ascii_alphanumeric());
+    if !fits && !site.code.is_empty() {
         s.bad("code", format!("is '{}' (expected 2 to 4 letters or digits)", site.code));
     }
     s.done();
@@ -299,7 +298,7 @@ fn numbers<'t>(root: &DeTable<'t>, tables: &[Table], mistakes: &mut Mistakes<'t>
                 if jump.is_some() || start.is_some() {
                     s.mistake("'jump' and 'start' go with 'column'; a sequence wants 'block'");
                 }
-                block_of(&mut s, &sequence, block)
+                block_of(&mut s, &sequence, block.as_deref())
             }
             (None, Some(column)) => {
                 s.label = format!("[[numbers]] '{column}'");
@@ -328,9 +327,9 @@ fn numbers<'t>(root: &DeTable<'t>, tables: &[Table], mistakes: &mut Mistakes<'t>
     list
 }
 
-fn block_of(s: &mut Section, sequence: &str, block: Option<Vec<i64>>) -> Option<Numbers> {
+fn block_of(s: &mut Section, sequence: &str, block: Option<&[i64]>) -> Option<Numbers> {
     let name = Name::parse(sequence).map_err(|e| s.bad("sequence", e)).ok()?;
-    match block.as_deref() {
+    match block {
         Some([first, last]) if first < last && *first > 0 => {
             Some(Numbers::Block { sequence: name, first: *first, last: *last })
         }

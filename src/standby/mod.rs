@@ -3,9 +3,11 @@
 mod gate;
 mod generation;
 mod install;
+pub mod numbers;
+pub mod roles;
 
 pub use gate::{Ended, close, open};
-pub use generation::{CLOSED_DATABASE, Gate, Generation, record};
+pub use generation::{CLOSED_DATABASE, Gate, Generation, databases, record};
 pub use install::{guard, install};
 
 use crate::catalog::Name;

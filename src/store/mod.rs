@@ -6,7 +6,7 @@ mod lock;
 mod state;
 
 pub use journal::{Act, Broken, Journal};
-pub use lock::{Holder, Kind, Lock, host};
+pub use lock::{Holder, Kind, Lock, host, program};
 pub use state::{Event, FenceState, Mode, Move, State};
 
 use crate::error::{Cannot, Error, Result};

@@ -1,0 +1,2 @@
+-- Counts the rows of a table. Parameters: table (quoted).
+SELECT pg_catalog.count(*) FROM {{ table }}

@@ -1,0 +1,2 @@
+-- Fills one materialized view. Parameters: view (quoted).
+REFRESH MATERIALIZED VIEW {{ view }}

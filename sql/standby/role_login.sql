@@ -1,0 +1,2 @@
+-- Lets a role log in. Parameters: role.
+ALTER ROLE {{ role | id }} LOGIN

@@ -1,0 +1,92 @@
+//! The inside of a load: from an empty database to a closed generation, nothing of it visible yet.
+
+use super::fill;
+use super::foreign_keys::{self, Dangling};
+use super::plan::Plan;
+use super::schema::{self, Schema};
+use super::{database, settle, work};
+use crate::catalog::Catalog;
+use crate::cli::Site;
+use crate::db::Server;
+use crate::error::{Cannot, Result};
+use crate::formats::snapshot::Primary;
+use crate::standby;
+
+/// What a load has to say of a generation beside its being there.
+pub struct Built {
+    pub dangling: Vec<Dangling>,
+    pub left_out: Vec<String>,
+}
+
+/// Fills and finishes generation `number` in the database `loading`.
+pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &str) -> Result<Built> {
+    let snapshot = &plan.snapshot;
+    let manifest = &snapshot.manifest;
+    let say = |what: &str| site.talk.say(format!("  {what}"));
+
+    settle::roles(site, standby, manifest)?;
+    database::create(standby, loading, Some(&manifest.primary))?;
+    let mut client = standby.connect_to(loading)?;
+    database::set_bulk(&mut client, loading)?;
+
+    let schema = Schema::open(standby, loading, snapshot)?;
+    say("schema: types, tables, views, functions");
+    schema.before_data()?;
+    say(&format!("data: {} rows of {} tables, in and read back", manifest.rows, manifest.tables.len()));
+    fill::tables(site, standby, loading, snapshot)?;
+    settle::sequences(&mut client, site, manifest)?;
+    // Now, while there is neither index nor trigger to be bothered.
+    settle::table_numbers(&mut client, site)?;
+
+    say("indexes, keys, triggers, policies");
+    let (keys, comments) = schema.after_data(work::workers())?;
+    say("foreign keys");
+    let dangling = foreign_keys::add(standby, loading, &keys, work::workers())?;
+    for key in &dangling {
+        let how = if key.left_out { "is left out" } else { "is not validated; new rows are checked" };
+        site.talk.warn(format!(
+            "foreign key '{}' of '{}' does not hold in the downloaded rows and {how}",
+            key.constraint, key.table
+        ));
+    }
+    for comment in comments {
+        // On a key that was left out there is nothing to comment on.
+        if let Err(e) = client.batch_execute(&comment.text) {
+            log::info!("a comment is left out: {}", crate::db::reason::of(&e).1);
+        }
+    }
+    say("materialized views and statistics");
+    let mut left_out = schema.left_out;
+    for failed in schema::refresh(&mut client, &own_path(&manifest.primary))? {
+        site.talk.warn(format!("a materialized view stays empty: {failed}"));
+        left_out.push(format!("rows of materialized view {failed}"));
+    }
+    settle::analyze(&mut client, &own_path(&manifest.primary))?;
+
+    for warning in schema::take_ownership(&mut client)? {
+        site.talk.warn(warning);
+    }
+    database::let_in(&mut client, loading, &site.profile.window_roles)?;
+    standby::control(&mut client)?;
+    standby::record(&mut client, number, &site.profile.site.code, Some((manifest, &plan.sums_sha256)), true)?;
+    let catalog = Catalog::read(&mut client)?;
+    standby::install(&mut client, &catalog, &site.profile)?;
+    // After its indexes are there and before anything of it is seen: a block that is used up refuses the load.
+    standby::numbers::advance(site, &mut client, 0, Some(super::primary::PATIENCE))?;
+    standby::guard(&mut client)?;
+    left_out.extend(database::carry_settings(&mut client, loading, &manifest.settings)?);
+    database::set_read_only(&mut client, loading)?;
+    // Everything before this was committed without waiting for the disk.
+    client.batch_execute(crate::sql!("load/flush.sql")).cannot("flush the generation to disk")?;
+    for what in &left_out {
+        log::info!("not on the standby: {what}");
+    }
+    Ok(Built { dangling, left_out })
+}
+
+/// The search path of the primary's own functions, with the server's own names first.
+#[must_use]
+pub fn own_path(primary: &Primary) -> String {
+    let own = primary.search_path.trim();
+    if own.is_empty() { "pg_catalog".to_owned() } else { format!("pg_catalog, {own}") }
+}

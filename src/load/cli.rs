@@ -1,0 +1,221 @@
+//! The command line of `his-load-standby`.
+
+use super::{Accept, Listed, Loaded};
+use crate::cli::{self, Common, Outcome, Site};
+use crate::error::{Error, Exit, Result};
+use crate::snapshot;
+use clap::{Parser, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Load a snapshot into a new standby generation, verified byte for byte, closed until his-switch opens it
+#[derive(Debug, Parser)]
+#[command(name = "his-load-standby", version)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    /// The snapshot, such as 20261122T094500123Z (default: the newest)
+    id: Option<String>,
+    /// Load although a table lost more rows than [limits] `max_shrink` allows
+    #[arg(long)]
+    accept_shrink: bool,
+    /// Load although more rows of a table are gone or changed than [limits] `max_change` allows
+    #[arg(long)]
+    accept_change: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make roles, and an empty closed database under the standby's name
+    Init {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the generations of the standby
+    List,
+    /// Go back to the generation before the newest
+    Rollback {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Check that windows could log in, and that gate and capture are in place
+    Check,
+}
+
+impl cli::Program for Cli {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// All of the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    cli::run::<Cli>(|cli| {
+        // Said by hand: clap's own rule would also refuse the common options before a subcommand.
+        if cli.command.is_some() && (cli.id.is_some() || cli.accept_shrink || cli.accept_change || cli.dry_run) {
+            return Err(Error::usage(
+                "understand the command line",
+                "a snapshot, --accept-shrink and --accept-change go with a load, and --dry-run comes after the subcommand",
+            )
+            .hint("see his-load-standby --help."));
+        }
+        let site = cli.common.site()?;
+        let accept = Accept { shrink: cli.accept_shrink, change: cli.accept_change };
+        match &cli.command {
+            None if cli.dry_run => plan(&site, cli.id.as_deref(), accept),
+            None => super::run_accepting(&site, cli.id.as_deref(), accept).map(|l| loaded(&l)),
+            Some(Command::Init { dry_run }) => init(&site, *dry_run),
+            Some(Command::List) => list(&site),
+            Some(Command::Rollback { dry_run }) => rollback(&site, *dry_run),
+            Some(Command::Check) => check(&site),
+        }
+    })
+}
+
+fn loaded(done: &Loaded) -> Outcome {
+    let json = json!(done);
+    if !done.new {
+        return Outcome::new(
+            json,
+            format!("snapshot {} is loaded already, as generation {}: nothing to do", done.snapshot, done.generation),
+        );
+    }
+    let mut text = format!(
+        "snapshot {} is generation {}, {} rows, verified, in {:.1} s; his-switch standby opens it",
+        done.snapshot, done.generation, done.rows, done.seconds
+    );
+    for key in &done.dangling {
+        let how = if key.left_out { "left out" } else { "not validated" };
+        text.push_str(&format!(
+            "\nforeign key '{}' of '{}' does not hold in the downloaded rows: {how}",
+            key.constraint, key.table
+        ));
+    }
+    if !done.left_out.is_empty() {
+        text.push_str(&format!("\nnot on the standby: {}", done.left_out.join(", ")));
+    }
+    for database in &done.dropped {
+        text.push_str(&format!("\ndropped the older generation '{database}'"));
+    }
+    for kept in &done.kept {
+        text.push_str(&format!("\nkept the older generation '{}': {}", kept.database, kept.reason));
+    }
+    Outcome::new(json, text)
+}
+
+fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
+    let plan = super::plan(site, id, accept)?;
+    let manifest = &plan.snapshot.manifest;
+    let mut steps: Vec<String> =
+        plan.sweep.iter().map(|d| format!("drop '{d}', which an unfinished run left behind")).collect();
+    let number = if let Some(there) = &plan.loaded {
+        there.number
+    } else {
+        let number = site.store.state()?.generation.max(plan.highest_seen) + 1;
+        steps.push(format!(
+            "load snapshot {} ({} rows of {} tables, data as of {}) as generation {number}",
+            plan.snapshot.id,
+            manifest.rows,
+            manifest.tables.len(),
+            snapshot::time(manifest.taken_at)
+        ));
+        steps.extend(plan.superfluous.iter().map(|d| format!("drop '{d}', when its units are settled")));
+        number
+    };
+    let text = if steps.is_empty() {
+        format!("snapshot {} is loaded already, as generation {number}: nothing to do", plan.snapshot.id)
+    } else {
+        format!("would:\n  {}", steps.join("\n  "))
+    };
+    let json = json!({ "dry_run": true, "snapshot": plan.snapshot.id, "generation": number, "rows": manifest.rows, "plan": steps });
+    Ok(Outcome::new(json, text))
+}
+
+fn init(site: &Site, dry_run: bool) -> Result<Outcome> {
+    let made = super::init(site, dry_run)?;
+    let mut text = match (made.done.as_slice(), dry_run) {
+        ([], _) => format!("the standby database '{}' and its roles are there: nothing to do", made.database),
+        (done, true) => format!("would:\n  {}", done.join("\n  ")),
+        (done, false) => done.join("\n"),
+    };
+    if site.profile.window_roles.is_empty() {
+        text.push_str("\nthe profile names no window_roles: the DBA makes the roles that windows log in with.");
+    }
+    for role in &made.passwords_missing {
+        text.push_str(&format!(
+            "\nthe role '{role}' has no password on the standby: the DBA sets the same as on the primary (psql: \\password {role})"
+        ));
+    }
+    let mut json = json!(made);
+    json["dry_run"] = json!(dry_run);
+    Ok(Outcome::new(json, text))
+}
+
+fn list(site: &Site) -> Result<Outcome> {
+    let generations = super::list(site)?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "",
+        "generation",
+        "database",
+        "snapshot",
+        "data as of",
+        "rows",
+        "state",
+    ]);
+    for g in &generations {
+        let Listed { generation, database, snapshot, data_until, rows, state, next, .. } = g;
+        table.add_row([
+            if *next { "next" } else { "" }.to_owned(),
+            generation.to_string(),
+            database.clone(),
+            snapshot.clone().unwrap_or_else(|| "none (init)".to_owned()),
+            data_until.map(snapshot::time).unwrap_or_default(),
+            rows.to_string(),
+            (*state).to_owned(),
+        ]);
+    }
+    if let Some(column) = table.column_mut(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let text =
+        if generations.is_empty() { "no generations; run his-load-standby init".to_owned() } else { table.to_string() };
+    Ok(Outcome::new(json!({ "generations": generations }), text))
+}
+
+fn rollback(site: &Site, dry_run: bool) -> Result<Outcome> {
+    let done = super::rollback(site, dry_run)?;
+    let (retired, next) = (&done.retired, &done.next);
+    let data = next.taken_at.map(snapshot::time).unwrap_or_default();
+    let text = format!(
+        "{} generation {} aside; his-switch standby will open generation {} (snapshot {}, data as of {data})",
+        if dry_run { "would set" } else { "set" },
+        retired.number,
+        next.number,
+        next.snapshot.as_deref().unwrap_or_default()
+    );
+    let json = json!({ "dry_run": dry_run, "retired": retired.number, "generation": next.number, "database": next.database, "snapshot": next.snapshot, "data_until": next.taken_at });
+    Ok(Outcome::new(json, text))
+}
+
+fn check(site: &Site) -> Result<Outcome> {
+    let checked = super::check(site)?;
+    let lines: Vec<String> =
+        checked.findings.iter().map(|f| format!("{}: {}", if f.ok { "ok" } else { "NOT OK" }, f.text)).collect();
+    let text = if checked.ok {
+        lines.join("\n")
+    } else {
+        format!("{}\nHINT: mend what is not ok, then check again.", lines.join("\n"))
+    };
+    let exit = if checked.ok { Exit::Done } else { Exit::NeedsPerson };
+    Ok(Outcome::new(json!(checked), text).exit(exit))
+}

@@ -1,0 +1,139 @@
+//! The data of a generation: the snapshot's CSV bytes in by COPY, and out again to be compared (P2, P3).
+
+use super::work;
+use crate::cli::Site;
+use crate::db::{Client, Server, reason, sql};
+use crate::error::{Cannot, Error, Exit, Result};
+use crate::formats::digest::RecordDigest;
+use crate::formats::snapshot::Table;
+use crate::snapshot::Snapshot;
+use indicatif::ProgressBar;
+use minijinja::context;
+use postgres::Transaction;
+use std::io::{self, Read, Write};
+
+/// Large pieces: the driver sends each as one message.
+const PIECE_BYTES: usize = 1 << 18;
+
+/// Fills every table and reads it back: each must have exactly the snapshot's records.
+pub fn tables(site: &Site, standby: &Server, database: &str, snapshot: &Snapshot) -> Result<()> {
+    let manifest = &snapshot.manifest;
+    // The biggest first, so that no worker is left alone with it at the end.
+    let mut tables: Vec<&Table> = manifest.tables.iter().collect();
+    tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
+    let bar = site.talk.bar(manifest.bytes, "load and verify");
+    let done = work::share(standby, database, &tables, work::workers(), |client, table| {
+        fill(client, snapshot, table, &bar)?;
+        verify(client, table)
+    });
+    bar.finish_and_clear();
+    done
+}
+
+fn fill(client: &mut Client, snapshot: &Snapshot, table: &Table, bar: &ProgressBar) -> Result<()> {
+    let doing = || format!("fill '{}'", table.table);
+    if table.columns.is_empty() {
+        return Ok(());
+    }
+    let mut tx = client.transaction().cannot(doing())?;
+    // CSV written in UTC with every name qualified reads the same under the database's own settings, and checks,
+    // domains and generated columns then work as they do on the primary.
+    let own = &snapshot.manifest.primary;
+    pin(&mut tx, &own.timezone, &super::build::own_path(own)).cannot(doing())?;
+    let freeze = !table.described.partitioned;
+    if freeze {
+        let text = sql::render(crate::sql!("load/truncate.sql"), context! { table => table.table.sql() })?;
+        tx.batch_execute(&text).cannot(doing())?;
+    }
+    let context = context! { table => table.table.sql(), columns => table.columns.clone(), freeze };
+    let text = sql::render(crate::sql!("load/copy_in.sql"), context)?;
+    let mut source = snapshot.csv(table)?;
+    let mut writer = tx.copy_in(&text).cannot(doing())?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = fully(&mut source, &mut piece).cannot(format!("read '{}' of the snapshot", table.file))?;
+        if read == 0 {
+            break;
+        }
+        writer.write_all(&piece[..read]).map_err(|e| of_the_server(e, &doing()))?;
+        bar.inc(read as u64);
+    }
+    let rows = writer.finish().map_err(|e| refused_row(&e, table))?;
+    if rows != table.rows {
+        return Err(Error::damaged(doing(), format!("{rows} rows arrived (expected {})", table.rows)));
+    }
+    tx.commit().cannot(doing())
+}
+
+/// Reads until the piece is full or the source ends: a decompressor gives small pieces.
+fn fully(source: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < piece.len() {
+        match source.read(&mut piece[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// The driver hands its errors through `io::Error` while a COPY is under way.
+fn of_the_server(error: io::Error, doing: &str) -> Error {
+    match error.into_inner().map(|e| e.downcast::<postgres::Error>()) {
+        Some(Ok(e)) => Err::<(), _>(*e).cannot(doing).err(),
+        Some(Err(e)) => Some(Error::failed(doing, e)),
+        None => None,
+    }
+    .unwrap_or_else(|| Error::unreachable(doing, "the session ended"))
+}
+
+fn refused_row(error: &postgres::Error, table: &Table) -> Error {
+    let (exit, reason, _) = reason::of(error);
+    let error = Error::new(exit, format!("fill '{}'", table.table), reason);
+    if exit == Exit::Failed {
+        error.hint("the standby's schema does not take a row that the primary has: a column left out by omit that must not be NULL, or a check that depends on something the standby lacks. his-snapshot check names it.")
+    } else {
+        error
+    }
+}
+
+fn verify(client: &mut Client, table: &Table) -> Result<()> {
+    let doing = || format!("verify '{}' on the standby", table.table);
+    let mut digest = RecordDigest::default();
+    if !table.columns.is_empty() {
+        let mut tx = client.transaction().cannot(doing())?;
+        pin(&mut tx, &table.timezone, &table.search_path).cannot(doing())?;
+        let context = context! { table => table.table.sql(), columns => table.columns.clone(), partitioned => table.described.partitioned, filter => () };
+        let text = sql::render(crate::sql!("snapshot/copy.sql"), context)?;
+        let mut reader = tx.copy_out(&text).cannot(doing())?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = fully(&mut reader, &mut piece).map_err(|e| of_the_server(e, &doing()))?;
+            digest.update(&piece[..read]);
+            // Asked once more after its end, the driver would take the next message for a row.
+            if read < piece.len() {
+                break;
+            }
+        }
+        drop(reader);
+        tx.commit().cannot(doing())?;
+    }
+    let found = digest.finish().ok_or_else(|| Error::damaged(doing(), "the server's answer is cut off"))?;
+    if table.columns.is_empty() || (found.rows, &found.digest) == (table.rows, &table.digest) {
+        return Ok(());
+    }
+    let reason = format!(
+        "it gives back {} rows with digest {} (expected {} rows with digest {})",
+        found.rows, found.digest, table.rows, table.digest
+    );
+    Err(Error::damaged(doing(), reason)
+        .hint("the unfinished database is dropped. Run his-snapshot verify; if the snapshot is sound, standby and primary write a value of this table differently: compare server versions, locales and extensions."))
+}
+
+fn pin(tx: &mut Transaction, timezone: &str, search_path: &str) -> Result<(), postgres::Error> {
+    let text = sql::render(crate::sql!("snapshot/session.sql"), context! { timezone, search_path });
+    // The template is ours and its parameters are set: rendering cannot fail but by a mistake in it.
+    tx.batch_execute(&text.unwrap_or_default())
+}

@@ -1,0 +1,160 @@
+//! `his-load-standby`: makes a standby generation of a snapshot, in a database of its own beside the closed one.
+//!
+//! [`plan`] decides, [`guards`] refuse, [`build`] does the work in a database that nobody sees: schema ([`schema`]),
+//! data in and read back ([`fill`]), [`foreign_keys`], [`settle`] (numbers, owners, gate and capture). The rename that
+//! publishes it is the last step, so a killed load leaves nothing but a database that the next run sweeps.
+
+mod build;
+mod change;
+mod check;
+mod cli;
+mod database;
+mod fill;
+mod foreign_keys;
+mod guards;
+mod init;
+mod list;
+mod plan;
+mod primary;
+mod retire;
+mod schema;
+mod settle;
+mod work;
+
+pub use check::{Checked, check};
+pub use cli::{Cli, main};
+pub use foreign_keys::Dangling;
+pub use init::{Made, init};
+pub use list::{Listed, list};
+pub use plan::{Plan, plan};
+pub use retire::{Kept, RolledBack, rollback};
+
+use crate::cli::Site;
+use crate::db::Client;
+use crate::error::Result;
+use crate::standby::{Generation, numbers};
+use crate::store::{Kind, State};
+use serde_json::json;
+use std::time::Instant;
+
+/// What our sessions are called; the switch ends them by this name (P16).
+pub const PROGRAM: &str = "his-load-standby";
+
+/// Which guards a person has looked at and steps over, for one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accept {
+    pub shrink: bool,
+    pub change: bool,
+}
+
+/// A loaded generation.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Loaded {
+    pub snapshot: String,
+    pub generation: u64,
+    pub database: String,
+    pub rows: u64,
+    pub verified: bool,
+    pub seconds: f64,
+    /// False: it was there already and nothing was done.
+    pub new: bool,
+    /// Foreign keys that rows left out by a filter do not satisfy.
+    pub dangling: Vec<Dangling>,
+    /// What of the HIS is not on the standby, by kind and name.
+    pub left_out: Vec<String>,
+    /// Databases of older generations that were dropped, and that could not be yet.
+    pub dropped: Vec<String>,
+    pub kept: Vec<Kept>,
+}
+
+/// Loads a snapshot, the newest when `snapshot` is `None`, and makes it the one that will be opened.
+pub fn run(site: &Site, snapshot: Option<&str>) -> Result<Loaded> {
+    run_accepting(site, snapshot, Accept::default())
+}
+
+/// As [`run`], stepping over guards.
+pub fn run_accepting(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result<Loaded> {
+    let _lock = site.store.lock(Kind::Load, &site.by)?;
+    run_locked(site, snapshot, accept)
+}
+
+/// As [`run_accepting`], for a caller that holds the lock [`Kind::Load`] already.
+pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result<Loaded> {
+    let started = Instant::now();
+    let plan = plan(site, snapshot, accept)?;
+    let standby = site.profile.standby()?.named(PROGRAM);
+    for left in &plan.sweep {
+        site.talk.say(format!("dropping '{left}', which an unfinished run left behind"));
+        database::drop(&standby, left)?;
+    }
+    let id = plan.snapshot.id.clone();
+    let rows = plan.snapshot.manifest.rows;
+    if let Some(there) = &plan.loaded {
+        return Ok(Loaded {
+            snapshot: id,
+            generation: there.number,
+            database: there.database.clone(),
+            rows,
+            verified: there.verified,
+            seconds: started.elapsed().as_secs_f64(),
+            new: false,
+            dangling: Vec::new(),
+            left_out: Vec::new(),
+            dropped: Vec::new(),
+            kept: Vec::new(),
+        });
+    }
+    let number = claim(site, &plan)?;
+    let name = standby.database();
+    let (loading, published) = (Generation::loading_name(name, number), Generation::database_name(name, number));
+    site.talk.say(format!("loading snapshot {id} as generation {number}"));
+    let built = build::run(site, &standby, &plan, number, &loading)
+        .and_then(|built| database::rename(&standby, &loading, &published).map(|()| built));
+    let built = match built {
+        Ok(built) => built,
+        Err(error) => {
+            // Best effort: what is left here is swept by the next run.
+            if standby.answers("postgres") {
+                let _ = database::drop(&standby, &loading);
+            }
+            let detail = json!({ "snapshot": id, "generation": number, "exit": error.exit().code() });
+            site.store.journal().write(&site.by, "load", None, "failed", detail)?;
+            return Err(error);
+        }
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let detail = json!({ "snapshot": id, "generation": number, "database": published, "rows": rows, "dangling": built.dangling, "left_out": built.left_out, "seconds": seconds });
+    site.store.journal().write(&site.by, "load", None, "done", detail)?;
+    // The load is done; an old generation that cannot be dropped now is dropped after the next.
+    let (dropped, kept) = retire::drop_old(site, &standby, number).unwrap_or_else(|e| {
+        site.talk.warn(format!("older generations stay for now: {e}"));
+        (Vec::new(), Vec::new())
+    });
+    Ok(Loaded {
+        snapshot: id,
+        generation: number,
+        database: published,
+        rows,
+        verified: true,
+        seconds: started.elapsed().as_secs_f64(),
+        new: true,
+        dangling: built.dangling,
+        left_out: built.left_out,
+        dropped,
+        kept,
+    })
+}
+
+/// Takes the next generation number; a number is never used twice, also when this load fails.
+fn claim(site: &Site, plan: &Plan) -> Result<u64> {
+    let state = State::update(&site.store, |s| s.generation = s.generation.max(plan.highest_seen) + 1)?;
+    Ok(state.generation)
+}
+
+/// As `his-switch` calls it at every opening: emergency numbers go on after the highest one seen. Returns the next number
+/// of each sequence. The primary is not asked, because this is done while it is down.
+pub fn advance_numbers(site: &Site, client: &mut Client, after_a_crash: bool) -> Result<Vec<(String, i64)>> {
+    let margin = if after_a_crash { numbers::AFTER_A_CRASH } else { 0 };
+    let next = numbers::advance(site, client, margin, None)?;
+    Ok(next.into_iter().map(|(name, number)| (name.to_string(), number)).collect())
+}

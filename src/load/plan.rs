@@ -1,0 +1,123 @@
+//! What a load would do, decided before anything is touched; a dry run prints it.
+
+use super::guards::{self, Before};
+use super::{Accept, PROGRAM, database, retire};
+use crate::cli::Site;
+use crate::db::Server;
+use crate::error::{Cannot, Error, Result};
+use crate::snapshot::{self, Snapshot};
+use crate::standby::Generation;
+
+/// A load that may be done.
+pub struct Plan {
+    pub snapshot: Snapshot,
+    /// Of its SHA256SUMS.
+    pub sums_sha256: String,
+    /// The generation that holds exactly this snapshot already and is the next to be opened: nothing to do.
+    pub loaded: Option<Generation>,
+    /// Databases of unfinished runs.
+    pub sweep: Vec<String>,
+    /// Highest generation number that any database on the standby has.
+    pub highest_seen: u64,
+    /// Databases of generations that are needed no more after this load, if their units are settled.
+    pub superfluous: Vec<String>,
+}
+
+/// Plans the load of a snapshot, the newest when `id` is `None`; every guard is asked.
+pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
+    let snapshot = snapshot::open(&site.store, id)?;
+    let doing = format!("load snapshot '{}'", snapshot.id);
+    require_usable(&doing, site, &snapshot)?;
+    snapshot.verify_files()?;
+    let sums_sha256 = snapshot.sums_sha256()?;
+
+    let standby = site.profile.standby()?.named(PROGRAM);
+    require_server(&standby)?;
+    let all = Generation::all(&standby)?;
+    let sweep = database::unfinished(&standby)?;
+    guards::require_closed(&doing, &all)?;
+    let newest = Generation::newest(&all);
+    let same = |g: &&Generation| {
+        g.snapshot.as_deref() == Some(&*snapshot.id) && g.snapshot_sha256.as_ref() == Some(&sums_sha256)
+    };
+    // One that was opened is written, so the same snapshot may be wanted fresh again.
+    let loaded = newest.filter(same).filter(|g| g.opened_event.is_none()).cloned();
+    let highest_seen = highest(&standby, &all, &sweep)?;
+    if loaded.is_none() {
+        if id.is_none()
+            && let Some(back) = all.iter().find(|g| g.retired && same(g))
+        {
+            return Err(Error::refused(doing, format!("it was rolled back (generation {})", back.number)).hint(
+                format!(
+                    "take a new snapshot first; or, if this one is wanted after all, name it: his-load-standby {}.",
+                    snapshot.id
+                ),
+            ));
+        }
+        guards::require_exported(&doing, site, &standby, &all)?;
+        guards::require_newer_than_merge(&doing, site, snapshot.manifest.ledger.run)?;
+        if let Some(before) = Before::of(site, &all) {
+            guards::require_not_shrunken(&doing, site, &standby, &before, &snapshot.manifest, accept)?;
+            guards::require_not_changed(&doing, site, &before, &snapshot, accept)?;
+        }
+    }
+    let superfluous = retire::superfluous(&all, standby.database(), highest_seen + 1);
+    let superfluous = superfluous.iter().map(|g| g.database.clone()).collect();
+    Ok(Plan { snapshot, sums_sha256, loaded, sweep, highest_seen, superfluous })
+}
+
+/// The snapshot is one that this version and this profile can load.
+fn require_usable(doing: &str, site: &Site, snapshot: &Snapshot) -> Result<()> {
+    let manifest = &snapshot.manifest;
+    if manifest.kind != "full" {
+        return Err(Error::refused(doing, format!("it is a {} (this version loads full snapshots)", manifest.kind))
+            .hint("take a full one: his-snapshot --full."));
+    }
+    if manifest.site != site.profile.site.code {
+        return Err(Error::refused(
+            doing,
+            format!("it is of site '{}' (the profile is of '{}')", manifest.site, site.profile.site.code),
+        )
+        .hint("check [store] dir: each site has a store of its own."));
+    }
+    let missing = site.profile.tables.iter().find(|t| !manifest.tables.iter().any(|m| m.table == t.name));
+    if let Some(table) = missing {
+        return Err(Error::refused(doing, format!("it has no table '{}', which the profile names", table.name))
+            .hint("the profile was changed after this snapshot; take a new one: his-snapshot."));
+    }
+    Ok(())
+}
+
+/// The standby server and our role there can carry generations.
+pub fn require_server(standby: &Server) -> Result<()> {
+    let doing = || format!("use the server of the {}", standby.shown());
+    let row = standby.connect_to("postgres")?.query_one(crate::sql!("load/server.sql"), &[]).cannot(doing())?;
+    let (superuser, prepared): (bool, i32) = (row.get("superuser"), row.get("prepared"));
+    if row.get("replica") {
+        return Err(Error::refused(doing(), "it is a physical replica, where nothing can be loaded")
+            .hint("the standby is an independent PostgreSQL server; check [standby] url."));
+    }
+    if !superuser {
+        return Err(Error::refused(doing(), format!("the role '{}' is no superuser there", standby.user())).hint(format!(
+            "the standby belongs to the toolkit: its role makes databases, event triggers and roles. As the DBA: ALTER ROLE {} SUPERUSER;",
+            crate::db::sql::ident(standby.user())
+        )));
+    }
+    if prepared > 0 {
+        return Err(Error::refused(doing(), format!("its max_prepared_transactions is {prepared} (expected 0)")).hint(
+            "a prepared transaction cannot be ended and would block the switch: set max_prepared_transactions = 0 in its postgresql.conf and restart it.",
+        ));
+    }
+    Ok(())
+}
+
+fn highest(standby: &Server, all: &[Generation], sweep: &[String]) -> Result<u64> {
+    let prefix = format!("{}_g", standby.database());
+    let numbered = crate::standby::databases(standby)?;
+    let by_name = numbered.iter().chain(sweep).filter_map(|name| {
+        name.strip_prefix(&prefix)
+            .map(|rest| rest.trim_end_matches("_loading"))
+            .and_then(|rest| rest.parse::<u64>().ok())
+    });
+    Ok(all.iter().map(|g| g.number).chain(by_name).max().unwrap_or(0))
+}

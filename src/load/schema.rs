@@ -1,0 +1,261 @@
+//! The schema of a generation: what `pg_restore` makes of the snapshot's `schema.dump`, the data in between.
+//!
+//! `pg_restore` only writes the script; it is run here. Connected itself it would empty the search path, and functions
+//! of a HIS that name each other without a schema, in a generated column or an index, would then not be found.
+
+use super::build::own_path;
+use super::work;
+use crate::db::{Client, Server, programs, sql};
+use crate::error::{Cannot, Error, Exit, Result};
+use crate::formats::snapshot::SCHEMA_FILE;
+use crate::snapshot::Snapshot;
+use minijinja::context;
+use postgres::error::SqlState;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use tempfile::NamedTempFile;
+
+/// Entries of a dump that a standby must not have: they would act on other servers, or fight with our own guard.
+const NOT_HERE: [&str; 5] =
+    ["EVENT TRIGGER", "PUBLICATION TABLES IN SCHEMA", "PUBLICATION TABLE", "PUBLICATION", "SUBSCRIPTION"];
+
+/// What `pg_restore` sets first in every script.
+const EMPTY_PATH: &str = "SELECT pg_catalog.set_config('search_path', '', false);";
+
+/// One entry of the dump as SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// As the dump calls it: INDEX, FK CONSTRAINT, TRIGGER …
+    pub kind: String,
+    pub text: String,
+}
+
+/// The schema of a snapshot, to be built in one database.
+pub struct Schema<'a> {
+    standby: &'a Server,
+    database: &'a str,
+    dump: PathBuf,
+    search_path: String,
+    /// The entries that are wanted here.
+    list: NamedTempFile,
+    /// What of the HIS is not on the standby, by kind and name.
+    pub left_out: Vec<String>,
+}
+
+impl<'a> Schema<'a> {
+    /// Reads the dump's table of contents.
+    pub fn open(standby: &'a Server, database: &'a str, snapshot: &Snapshot) -> Result<Schema<'a>> {
+        let dump = snapshot.path.join(SCHEMA_FILE);
+        let doing = || format!("read the schema '{}'", dump.display());
+        let list = programs::run("pg_restore", standby, database, &["--list", text_of(&dump)?], &doing())
+            .map_err(|e| e.with_exit(Exit::Damaged))?;
+        let list = String::from_utf8(list).map_err(|e| Error::damaged(doing(), e))?;
+        let (mut wanted, mut left_out) = (String::new(), Vec::new());
+        for line in list.lines().filter(|l| !l.starts_with(';') && !l.trim().is_empty()) {
+            let entry = entry(line);
+            match NOT_HERE.iter().find(|kind| is_about(entry, kind)) {
+                Some(kind) if entry.starts_with(kind) => left_out.push(shown(kind, entry)),
+                Some(_) => {}
+                None => {
+                    wanted.push_str(line);
+                    wanted.push('\n');
+                }
+            }
+        }
+        let search_path = own_path(&snapshot.manifest.primary);
+        let list = temporary(&wanted)?;
+        Ok(Schema { standby, database, dump, search_path, list, left_out })
+    }
+
+    /// Makes types, tables, views and functions: what must be there before the data.
+    pub fn before_data(&self) -> Result<()> {
+        let doing = "build the schema of the HIS on the standby";
+        let script = temporary(&self.script("pre-data")?)?;
+        // psql, because it runs statement by statement: thousands of tables in one transaction run out of locks.
+        let args = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"];
+        programs::run_with_input("psql", self.standby, self.database, &args, Some(script.path()), doing)
+            .map(std::mem::drop)
+            .map_err(|e| e.hint("an extension of the primary may be missing on the standby's machine (Debian: postgresql-contrib, or the package of that extension); install it and load again."))
+    }
+
+    /// Makes indexes and keys in parallel, then triggers, rules, policies and the rest in the dump's order. Foreign keys and
+    /// comments are handed back: they come last.
+    pub fn after_data(&self, workers: usize) -> Result<(Vec<Statement>, Vec<Statement>)> {
+        let all = split(&self.script("post-data")?);
+        let (keys, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.kind == "FK CONSTRAINT");
+        let (comments, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|s| s.kind == "COMMENT");
+        let builds = |s: &&Statement| matches!(s.kind.as_str(), "INDEX" | "CONSTRAINT");
+        let indexes: Vec<&Statement> = rest.iter().filter(builds).collect();
+        let early = Mutex::new(Vec::new());
+        work::share(self.standby, self.database, &indexes, workers, |client, statement| {
+            match self.run(client, statement)? {
+                Ran::Done => {}
+                // Of a materialized view that itself waits for a key.
+                Ran::TooEarly => early.lock().map(|mut e| e.push(statement.text.clone())).unwrap_or_default(),
+            }
+            Ok(())
+        })?;
+        let early = early.into_inner().unwrap_or_default();
+        let mut client = self.standby.connect_to(self.database)?;
+        for statement in rest.iter().filter(|s| !builds(s) || early.contains(&s.text)) {
+            if let Ran::TooEarly = self.run(&mut client, statement)? {
+                return Err(Error::failed(
+                    "build the schema of the HIS on the standby",
+                    "an index is of a table that is not there",
+                ));
+            }
+        }
+        Ok((keys, comments))
+    }
+
+    fn run(&self, client: &mut Client, statement: &Statement) -> Result<Ran> {
+        let doing = || format!("build the schema of the HIS on the standby ({})", statement.kind.to_lowercase());
+        client
+            .execute("SELECT pg_catalog.set_config('search_path', $1, false)", &[&self.search_path])
+            .cannot(doing())?;
+        match client.batch_execute(&statement.text) {
+            Ok(()) => Ok(Ran::Done),
+            Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Ran::TooEarly),
+            Err(e) => Err(e).cannot(doing()),
+        }
+    }
+
+    fn script(&self, section: &str) -> Result<String> {
+        let section = format!("--section={section}");
+        let (list, dump) = (text_of(self.list.path())?, text_of(&self.dump)?);
+        let args = ["--file=-", "--no-tablespaces", "--no-security-labels", &section, "--use-list", list, dump];
+        let script = programs::run("pg_restore", self.standby, self.database, &args, "read the schema of the HIS")?;
+        let script = String::from_utf8(script).map_err(|e| Error::failed("read the schema of the HIS", e))?;
+        let own = format!("SELECT pg_catalog.set_config('search_path', {}, false);", sql::literal(&self.search_path));
+        Ok(script.replacen(EMPTY_PATH, &own, 1))
+    }
+}
+
+/// How a statement went.
+enum Ran {
+    Done,
+    TooEarly,
+}
+
+fn temporary(text: &str) -> Result<NamedTempFile> {
+    let mut file = NamedTempFile::new().cannot("write a temporary file")?;
+    file.write_all(text.as_bytes()).cannot("write a temporary file")?;
+    Ok(file)
+}
+
+fn text_of(path: &std::path::Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::failed(format!("use '{}'", path.display()), "its name is not UTF-8"))
+}
+
+/// The entry of a line `12; 2606 16412 FK CONSTRAINT public a a_fk owner`, without its three numbers.
+fn entry(line: &str) -> &str {
+    line.split_once("; ").and_then(|(_, rest)| rest.splitn(3, ' ').nth(2)).unwrap_or_default()
+}
+
+/// An entry of this kind, or a comment or privilege on one.
+fn is_about(entry: &str, kind: &str) -> bool {
+    let rest = entry.strip_prefix("COMMENT - ").or_else(|| entry.strip_prefix("ACL - ")).unwrap_or(entry);
+    rest.strip_prefix(kind).is_some_and(|r| r.starts_with(' '))
+}
+
+/// `EVENT TRIGGER - name owner` as people say it: `event trigger name`.
+fn shown(kind: &str, entry: &str) -> String {
+    let rest = entry[kind.len()..].trim_start_matches(" -").trim_start();
+    let name = rest.rsplit_once(' ').map_or(rest, |(name, _owner)| name);
+    format!("{} {name}", kind.to_lowercase())
+}
+
+/// The statements of a script: each stands under a comment `-- Name: …; Type: …; Schema: …; Owner: …`.
+fn split(script: &str) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut blocks = script.split("\n--\n-- Name: ");
+    // What comes before the first is settings of the session.
+    blocks.next();
+    for block in blocks {
+        let Some((header, body)) = block.split_once("\n--\n") else { continue };
+        let kind = header.rsplit_once("; Type: ").and_then(|(_, rest)| rest.split(';').next()).unwrap_or_default();
+        let end = body.find("\n--\n").unwrap_or(body.len());
+        let text = body[..end].trim();
+        if !text.is_empty() {
+            statements.push(Statement { kind: kind.to_owned(), text: text.to_owned() });
+        }
+    }
+    statements
+}
+
+/// Fills the materialized views, those that others are made of first. One that cannot be filled is said by name.
+pub fn refresh(client: &mut Client, search_path: &str) -> Result<Vec<String>> {
+    let views = client.query(crate::sql!("load/materialized_views.sql"), &[]).cannot("list the materialized views")?;
+    let mut failed = Vec::new();
+    for row in views {
+        let view = crate::catalog::Name { schema: row.get(0), name: row.get(1) };
+        let text = sql::render(crate::sql!("load/refresh.sql"), context! { view => view.sql() })?;
+        let mut tx = client.transaction().cannot("refresh the materialized views")?;
+        // Their functions may name things without a schema, as they do on the primary.
+        tx.execute("SELECT pg_catalog.set_config('search_path', $1, true)", &[&search_path])
+            .cannot("refresh the materialized views")?;
+        match tx.batch_execute(&text).and_then(|()| tx.commit()) {
+            Ok(()) => {}
+            Err(e) if crate::db::reason::is_connection_loss(&e) => {
+                return Err(e).cannot(format!("refresh the materialized view '{view}'"));
+            }
+            Err(e) => failed.push(format!("{view}: {}", crate::db::reason::of(&e).1)),
+        }
+    }
+    Ok(failed)
+}
+
+/// Takes tables and sequences from owners that are not superusers: an owner could undo what guards a table. He keeps
+/// every right on the rows. Returns what could not be kept as it was.
+pub fn take_ownership(client: &mut Client) -> Result<Vec<String>> {
+    let owned = client.query(crate::sql!("load/foreign_owned.sql"), &[]).cannot("list the owners of the tables")?;
+    let mut warnings = Vec::new();
+    for row in owned {
+        let name = crate::catalog::Name { schema: row.get(0), name: row.get(1) };
+        let (sequence, owner, policy): (bool, String, bool) = (row.get(2), row.get(3), row.get(4));
+        let (restricted, follows): (bool, bool) = (row.get(5), row.get(6));
+        let text = if sequence {
+            sql::render(
+                crate::sql!("load/take_sequence.sql"),
+                context! { sequence => name.sql(), owner => owner.clone(), follows },
+            )?
+        } else {
+            sql::render(
+                crate::sql!("load/take_table.sql"),
+                context! { table => name.sql(), owner => owner.clone(), policy },
+            )?
+        };
+        client.batch_execute(&text).cannot(format!("take '{name}' from its owner '{owner}'"))?;
+        if policy && restricted {
+            warnings.push(format!(
+                "'{name}' has a restrictive policy, which now also holds for its former owner '{owner}'"
+            ));
+        }
+    }
+    Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_a_table_of_contents_are_told_apart() {
+        let line = "3412; 2606 16510 FK CONSTRAINT public order_line order_line_fk his";
+        assert_eq!(entry(line), "FK CONSTRAINT public order_line order_line_fk his");
+        assert!(is_about(entry("1; 3466 1 EVENT TRIGGER - audit_ddl postgres"), "EVENT TRIGGER"));
+        assert!(is_about(entry("1; 0 0 COMMENT - EVENT TRIGGER audit_ddl postgres"), "EVENT TRIGGER"));
+        assert!(!is_about(entry("1; 2620 1 TRIGGER public t x his"), "EVENT TRIGGER"));
+        assert_eq!(shown("EVENT TRIGGER", "EVENT TRIGGER - auditDDL postgres"), "event trigger auditDDL");
+    }
+
+    #[test]
+    fn a_script_is_split_into_its_statements() {
+        let script = "SET a = b;\n\n--\n-- Name: a a_fk; Type: FK CONSTRAINT; Schema: public; Owner: x\n--\n\nALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_fk FOREIGN KEY (b) REFERENCES public.b(id);\n\n\n--\n-- Name: c_idx; Type: INDEX; Schema: public; Owner: x\n--\n\nCREATE INDEX c_idx ON public.c USING btree (b);\n\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+        let found = split(script);
+        assert_eq!(found.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(), ["FK CONSTRAINT", "INDEX"]);
+        assert!(found[0].text.starts_with("ALTER TABLE ONLY public.a\n") && found[0].text.ends_with("b(id);"));
+        assert_eq!(found[1].text, "CREATE INDEX c_idx ON public.c USING btree (b);");
+    }
+}

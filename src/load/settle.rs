@@ -1,0 +1,86 @@
+//! What turns a filled database into a generation beside its schema: roles, sequences, numbers, statistics.
+
+use crate::catalog::Name;
+use crate::cli::Site;
+use crate::db::{Client, Server, sql};
+use crate::error::{Cannot, Error, Result};
+use crate::formats::snapshot::Manifest;
+use crate::profile::Numbers;
+use crate::standby::roles::{self, Wanted};
+use minijinja::context;
+use std::collections::BTreeSet;
+
+/// Makes the roles that the schema mentions: window roles with login, all others without.
+pub fn roles(site: &Site, standby: &Server, manifest: &Manifest) -> Result<()> {
+    let mut wanted: Vec<Wanted> = manifest
+        .roles
+        .iter()
+        .map(|r| Wanted {
+            name: r.name.clone(),
+            login: site.profile.window_roles.contains(&r.name),
+            member_of: r.member_of.clone(),
+            verifier: None,
+        })
+        .collect();
+    for window in &site.profile.window_roles {
+        if !wanted.iter().any(|r| r.name == *window) {
+            wanted.push(Wanted { name: window.clone(), login: true, ..Wanted::default() });
+        }
+    }
+    let mut client = standby.connect_to("postgres")?;
+    let todo = roles::plan(&mut client, &wanted)?;
+    roles::carry_out(&mut client, &todo)?;
+    for done in todo {
+        site.talk.say(format!("  role '{}': {}", done.role, done.act));
+    }
+    Ok(())
+}
+
+/// Puts every sequence where the primary's stood, and gives those with a block theirs.
+pub fn sequences(client: &mut Client, site: &Site, manifest: &Manifest) -> Result<()> {
+    let rows = client.query(crate::sql!("load/sequences.sql"), &[]).cannot("list the sequences of the standby")?;
+    let there: BTreeSet<Name> = rows.iter().map(|r| Name { schema: r.get(0), name: r.get(1) }).collect();
+    for sequence in manifest.sequences.iter().filter(|s| there.contains(&s.sequence)) {
+        let text = sql::render(crate::sql!("load/sequence.sql"), context! { sequence => sequence.sequence.sql() })?;
+        client
+            .query(&text, &[&sequence.last_value, &sequence.is_called])
+            .cannot(format!("set the sequence '{}'", sequence.sequence))?;
+    }
+    for numbers in &site.profile.numbers {
+        let Numbers::Block { sequence, first, last } = numbers else { continue };
+        let doing = || format!("give the sequence '{sequence}' its emergency block");
+        if !there.contains(sequence) {
+            return Err(Error::usage(doing(), "the schema has no such sequence")
+                .hint("check [[numbers]] in the profile; his-snapshot check lists the sequences without a block."));
+        }
+        let context = context! { sequence => sequence.sql(), first, last };
+        client.batch_execute(&sql::render(crate::sql!("load/block.sql"), context)?).cannot(doing())?;
+    }
+    Ok(())
+}
+
+/// Raises the numbers that the HIS keeps in tables.
+pub fn table_numbers(client: &mut Client, site: &Site) -> Result<()> {
+    for numbers in &site.profile.numbers {
+        let (table, column, jump, start) = match numbers {
+            Numbers::Block { .. } => continue,
+            Numbers::Jump { table, column, jump } => (table, column, Some(jump), None),
+            Numbers::Start { table, column, start } => (table, column, None, Some(start)),
+        };
+        let text =
+            sql::render(crate::sql!("load/table_number.sql"), context! { table => table.sql(), column, jump, start })?;
+        client.batch_execute(&text).cannot(format!("raise the numbers in '{column}' of '{table}'")).map_err(|e| {
+            e.hint("a rule of the table refuses the raised numbers; choose a smaller jump (or start) in [[numbers]] of the profile.")
+        })?;
+    }
+    Ok(())
+}
+
+/// Statistics for the planner; expression indexes may call functions of the HIS by their bare names.
+pub fn analyze(client: &mut Client, search_path: &str) -> Result<()> {
+    let doing = "gather statistics of the generation";
+    let mut tx = client.transaction().cannot(doing)?;
+    tx.execute("SELECT pg_catalog.set_config('search_path', $1, true)", &[&search_path]).cannot(doing)?;
+    tx.batch_execute("ANALYZE").cannot(doing)?;
+    tx.commit().cannot(doing)
+}
