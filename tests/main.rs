@@ -3,5 +3,6 @@ mod export;
 mod harness;
 mod merge;
 mod opened;
+mod snapshot;
 mod support;
 mod triggers;
