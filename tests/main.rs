@@ -1,3 +1,4 @@
+mod circle;
 mod harness;
 mod merge;
 mod opened;

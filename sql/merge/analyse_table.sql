@@ -1,5 +1,5 @@
 -- Finds out what one table's staged changes changed, moved, touched and referenced.
--- Parameters: no, name, partitioned, replay, columns [{i, name, data}], key [i], weak [i], rules [{rule, columns [i]}],
+-- Parameters: no, name, partitioned, replay, columns [{i, name, data}], key [{i}], weak [i], rules [{rule, columns [i]}],
 -- reads [{to_no, to_name, rule, columns [i], document}], money [{column, difference}].
 {% for m in money %}
 INSERT INTO pg_temp.stage_money SELECT c.xid, {{ name | lit }}, {{ m.column | lit }}, sum({{ m.difference }}) FROM pg_temp.stage_{{ no }} c GROUP BY c.xid
@@ -9,7 +9,7 @@ INSERT INTO pg_temp.stage_money SELECT c.xid, {{ name | lit }}, {{ m.column | li
 -- A row that moves between partitions arrives as a delete and an insert; with the same key it is one update.
 WITH pairs AS (
   SELECT d.seq AS gone, min(i.seq) AS come FROM pg_temp.stage_{{ no }} d JOIN pg_temp.stage_{{ no }} i
-    ON i.xid = d.xid AND i.op = 'I' AND i.seq > d.seq AND record_image_eq(ROW({% for k in key %}i.n{{ k }}{{ ", " if not loop.last }}{% endfor %}), ROW({% for k in key %}d.o{{ k }}{{ ", " if not loop.last }}{% endfor %}))
+    ON i.xid = d.xid AND i.op = 'I' AND i.seq > d.seq AND record_image_eq(ROW({% for k in key %}i.n{{ k.i }}{{ ", " if not loop.last }}{% endfor %}), ROW({% for k in key %}d.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}))
   WHERE d.op = 'D' AND i.left_out = d.left_out GROUP BY d.seq),
 joined AS (
   UPDATE pg_temp.stage_{{ no }} i SET op = 'U'{% for c in columns %}, o{{ c.i }} = d.o{{ c.i }}{% endfor %}

@@ -36,6 +36,9 @@ BEGIN
       CASE w.table_no
 {% for no in tables %}
         WHEN {{ no }} THEN conflict := pg_temp.apply_{{ no }}(w.seq);
+{% else %}
+        -- A batch without changes, such as one that only closes the event.
+        WHEN 0 THEN NULL;
 {% endfor %}
       END CASE;
       IF conflict IS NOT NULL THEN

@@ -14,7 +14,7 @@ BEGIN
     IF EXISTS (SELECT FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}) THEN
       IF EXISTS (SELECT FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
-        {% for c in columns if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.n{{ c.i }})){% endfor %}) THEN
+        {% for c in columns if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.n{{ c.i }})){% endfor %}) THEN
         INSERT INTO pg_temp.already VALUES (s.xid, {{ no }}, s.seq);
         RETURN NULL;
       END IF;
@@ -39,7 +39,7 @@ BEGIN
     WITH gone AS (
       DELETE FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
-      {% for c in columns if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.o{{ c.i }})){% endfor %} RETURNING 1)
+      {% for c in columns if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.o{{ c.i }})){% endfor %} RETURNING 1)
     SELECT count(*) INTO hits FROM gone;
   ELSE
 {% for signature in signatures %}
@@ -50,7 +50,7 @@ BEGIN
 
         WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
-        {% for x in signature.sets if x.guarded %} AND record_image_eq(ROW(t.{{ x.name | id }}), ROW(s.o{{ x.i }})){% endfor %} RETURNING 1)
+        {% for x in signature.sets if x.guarded %} AND record_image_eq(ROW(t.{{ x.name | id }}::{{ x.type }}), ROW(s.o{{ x.i }})){% endfor %} RETURNING 1)
       SELECT count(*) INTO hits FROM written;
 {% elif replay %}
       -- Nothing that is merged was changed.

@@ -9,6 +9,6 @@ FROM (
 LEFT JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %}
 
 WHERE CASE s.op WHEN 'D' THEN t.{{ key[0].name | id }} IS NOT NULL
-  WHEN 'I' THEN t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR NOT (record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.n{{ c.i }}))){% endfor %}
+  WHEN 'I' THEN t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR NOT (record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.n{{ c.i }}))){% endfor %}
 
-  ELSE t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR ({{ c.i }} = ANY (s.changed) AND NOT (record_image_eq(ROW(t.{{ c.name | id }}), ROW(s.n{{ c.i }})))){% endfor %} END
+  ELSE t.{{ key[0].name | id }} IS NULL{% for c in columns if c.read_back %} OR ({{ c.i }} = ANY (s.changed) AND NOT (record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.n{{ c.i }})))){% endfor %} END

@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# A day with a broken primary: two private PostgreSQL servers, ten windows, one crash, and every cent accounted for.
+#
+#   PATIENTS=200000 VISITS=7300   size of the reference HIS (the defaults)
+#   KEEP=1                        leave servers' data, store and logs behind, and say where
+#   HIS_BIN=DIR                   where the programs are (default: target/release)
+#
+# Runs as root (the servers then run as the user postgres) and as an ordinary user. Ends with an error when the balance
+# is off, or when a window was ever on the wrong side.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+here=$(cd "$(dirname "$0")" && pwd)
+samples=$(dirname "$here")
+HIS_BIN=${HIS_BIN:-$(dirname "$samples")/target/release}
+PATIENTS=${PATIENTS:-200000} VISITS=${VISITS:-7300} WINDOWS=${WINDOWS:-10}
+KEEP=${KEEP:-}
+
+pgbin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1 || true)
+[ -x "$pgbin/postgres" ] || pgbin=$(dirname "$(command -v postgres || true)")
+[ -x "$pgbin/postgres" ] || { echo "demo: no PostgreSQL server found; run: make deps" >&2; exit 1; }
+export PATH="$HIS_BIN:$pgbin:$PATH"
+
+place=$(mktemp -d /tmp/his-demo.XXXXXX)
+chmod 755 "$place"
+if [ "$(id -u)" -eq 0 ]; then
+  owner=postgres
+  id "$owner" >/dev/null 2>&1 || owner=nobody
+  as() { setpriv --reuid="$owner" --regid="$(id -g "$owner")" --clear-groups -- env HOME="$place" "$@"; }
+else
+  owner=$(id -un)
+  as() { "$@"; }
+fi
+
+began=$(date +%s.%N)
+since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }'; }
+tell() { printf '%6s s  %s\n' "$(since "$began")" "$*"; }
+fail() { printf '\ndemo: FAILED: %s\n' "$*" >&2; KEEP=1; exit 1; }
+# The seconds that a command took go into $took, its exit code into $code.
+timed() {
+  local start
+  start=$(date +%s.%N)
+  code=0
+  "$@" || code=$?
+  took=$(since "$start")
+}
+
+pids=()
+finish() {
+  code=$?
+  touch "$place/stop" "$place/stop-export"
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  for side in primary standby; do
+    [ ! -e "$place/$side/data/postmaster.pid" ] || as pg_ctl -D "$place/$side/data" -m immediate -w stop >/dev/null 2>&1 || true
+  done
+  if [ -n "$KEEP" ]; then
+    echo "kept: $place" >&2
+  else
+    rm -rf "$place"
+  fi
+  exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+server() { # side port
+  install -d -m 700 "$place/$1"
+  [ "$(id -u)" -ne 0 ] || chown "$owner" "$place/$1"
+  as initdb -D "$place/$1/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 >"$place/$1.initdb.log" 2>&1
+  cat <<CONF | as tee -a "$place/$1/data/postgresql.conf" >/dev/null
+listen_addresses = ''
+unix_socket_directories = '$place/$1'
+port = $2
+timezone = 'Asia/Shanghai'
+max_connections = 100
+shared_buffers = 256MB
+CONF
+  chmod 755 "$place/$1"
+}
+start() { as pg_ctl -D "$place/$1/data" -l "$place/$1/log" -w start >/dev/null; }
+url() { printf 'postgresql://postgres@/his?host=%s&port=%s' "$place/$1" "$2"; }
+ask() { # side port sql
+  psql -X -At -v ON_ERROR_STOP=1 -d "$(url "$1" "$2")" -c "$3"
+}
+
+echo "A day with a broken primary (一天: 主库坏了)"
+echo
+tell "two private servers: the HIS's primary and the emergency standby"
+server primary 54321 & server standby 54322 & wait
+start primary
+start standby
+createdb -h "$place/primary" -p 54321 -U postgres his
+timed psql -X -q -v ON_ERROR_STOP=1 -d "$(url primary 54321)" -f "$samples/his/schema.sql" -o /dev/null
+psql -X -q -v ON_ERROR_STOP=1 -d "$(url primary 54321)" -f "$samples/his/roles.sql" -o /dev/null
+timed psql -X -q -v ON_ERROR_STOP=1 -v patients="$PATIENTS" -v visits="$VISITS" -d "$(url primary 54321)" -f "$samples/his/generate.sql" -o /dev/null
+tell "the reference HIS: $PATIENTS patients, $VISITS visits today ($took s)"
+
+export HIS_PRIMARY_URL HIS_STANDBY_URL HIS_CONFIG="$place/his.toml"
+HIS_PRIMARY_URL=$(url primary 54321) HIS_STANDBY_URL=$(url standby 54322)
+sed -E "s|^dir = .*|dir = \"$place/store\"|" "$samples/his/his.toml" >"$HIS_CONFIG"
+
+his-snapshot check -q >"$place/check.txt" || fail "the profile does not fit: $(cat "$place/check.txt")"
+his-load-standby init -q >/dev/null
+tell "the standby is initialised: empty and closed"
+
+connection="host=$place/standby,$place/primary port=54322,54321 dbname=his user=his_app target_session_attrs=read-write connect_timeout=2"
+for n in $(seq 0 $((WINDOWS - 1))); do
+  "$here/window.sh" "$n" "$connection" "$place/window-$n.log" "$place/stop" &
+  pids+=($!)
+done
+tell "$WINDOWS windows work, with one connection string for life: host=standby,primary target_session_attrs=read-write"
+
+timed his-snapshot -q --json >"$place/snapshot.json" || true
+[ "$code" -eq 0 ] || fail "his-snapshot ended with $code"
+tell "his-snapshot: $(grep -o '"rows":[0-9]*' "$place/snapshot.json" | tail -1 | cut -d: -f2) rows downloaded under full traffic ($took s)"
+timed his-load-standby -q --json >"$place/load.json"
+[ "$code" -eq 0 ] || fail "his-load-standby ended with $code"
+tell "his-load-standby: a generation loaded and verified byte for byte ($took s)"
+sleep 2
+
+count() { cat "$place"/window-*.log 2>/dev/null | awk -v port="$1" -v from="${2:-0}" '$2 == 0 && $4 == port && $1 >= from' | grep -vc ' none *$' || true; }
+before=$(count 54321)
+as pg_ctl -D "$place/primary/data" -m immediate stop >/dev/null
+killed=$(date +%s.%N)
+tell "THE PRIMARY IS KILLED at full traffic, after $before acts at the windows"
+
+timed his-switch standby --reason "demo: primary killed" --ordered-by demo --level 1 --accept-stale -q >"$place/switch.txt"
+[ "$code" -eq 0 ] || fail "his-switch standby ended with $code: $(cat "$place/switch.txt")"
+tell "his-switch standby: the standby is open ($took s)"
+until [ "$(count 54322 "$killed")" -gt 0 ]; do sleep 0.05; done
+tell "the first act on the standby is committed, $(since "$killed") s after the crash"
+
+( while [ ! -e "$place/stop-export" ]; do his-export-queue -q >>"$place/export.log" 2>&1 || echo "export ended with $?" >>"$place/export.log"; sleep 2; done ) &
+exporter=$!
+pids+=($exporter)
+sleep 8
+tell "his-export-queue runs on a timer: $(ls "$place"/store/queue/*/ | wc -l) batches so far, $(count 54322) acts on the standby"
+
+start primary
+tell "the primary is back; the windows stay on the standby, because they try it first"
+sleep 2
+wrong=$(count 54321 "$killed")
+[ "$wrong" -eq 0 ] || fail "$wrong acts on the primary while the standby was open"
+
+touch "$place/stop-export"
+wait "$exporter" 2>/dev/null || true
+returning=$(date +%s.%N)
+timed his-switch primary -q --json >"$place/return.json" 2>"$place/return.err"
+case $code in
+  0 | 3) ;;
+  *) fail "his-switch primary ended with $code: $(cat "$place/return.err")" ;;
+esac
+tell "his-switch primary: merged while the windows worked, closed, merged the tail, windows back ($took s, exit $code)"
+until [ "$(count 54321 "$returning")" -gt 0 ]; do sleep 0.05; done
+last=$(awk '$2 == 0 && $4 == 54322 { if ($1 > m) m = $1 } END { printf "%.6f", m }' "$place"/window-*.log)
+first=$(awk -v from="$returning" '$2 == 0 && $4 == 54321 && $1 >= from { if (!m || $1 < m) m = $1 } END { printf "%.6f", m }' "$place"/window-*.log)
+tell "the windows are back on the primary; the pause they felt: $(awk -v a="$last" -v b="$first" 'BEGIN { printf "%.1f", b - a }') s"
+sleep 3
+touch "$place/stop"
+for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+pids=()
+
+psql -X -q -v ON_ERROR_STOP=1 -v gapless=0 -d "$(url primary 54321)" -f "$samples/his/check.sql" -o /dev/null || fail "the primary's books do not agree"
+tell "every charge on the primary agrees with its lines and payments"
+
+code=0
+his-merge status --json >"$place/status.json" || code=$?
+[ "$code" -eq 0 ] || fail "his-merge status ended with $code"
+echo
+his-merge status
+echo
+echo "On the primary now (主库现有):"
+ask primary 54321 "
+  SELECT format('  %-14s %10s', 'registrations', count(*)) FROM outpatient.registration
+  UNION ALL SELECT format('  %-14s %10s', 'charges', count(*)) FROM outpatient.charge
+  UNION ALL SELECT format('  %-14s %10s', 'money', sum(total)) FROM outpatient.charge"
+grep -q '"balanced":true' "$place/status.json" || fail "captured is not merged + held + rejected"
+on_standby=$(count 54322)
+captured=$(grep -o '"units":{"captured":[0-9]*' "$place/status.json" | grep -o '[0-9]*$')
+# A window whose session was ended in the instant of its commit does not know that it committed; so captured may be a
+# little more than what the windows saw answered, and never less.
+[ "$captured" -ge "$on_standby" ] || fail "the windows saw $on_standby acts committed on the standby, only $captured were captured"
+echo
+tell "done: $on_standby acts seen by the windows on the standby, $captured captured, all accounted for"
