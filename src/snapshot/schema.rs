@@ -43,6 +43,7 @@ pub fn dump(server: &Server, application: &str, snapshot: &str, path: &Path) -> 
     let arguments = [
         "--format=custom",
         "--schema-only",
+        "--encoding=UTF8",
         "--exclude-schema=his_emergency",
         "--no-publications",
         "--no-subscriptions",
