@@ -3,7 +3,7 @@
 use super::drill::{self, Exercise};
 use super::to_primary::{self, Returning};
 use super::to_standby::{self, Opening};
-use super::{by_hand, lost, moves, status, to_paper};
+use super::{by_hand, status, to_paper};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::Result;
 use clap::{Args, Parser, Subcommand};
@@ -136,7 +136,7 @@ pub fn main() -> ExitCode {
 }
 
 fn moved(site: &Site, command: &Command) -> Result<Outcome> {
-    let outcome = match command {
+    match command {
         Command::Standby { declared, accept_stale, planned } => {
             to_standby::run(site, &Opening { accept_stale: *accept_stale, planned: *planned, ..opening(declared) })
         }
@@ -152,10 +152,7 @@ fn moved(site: &Site, command: &Command) -> Result<Outcome> {
             drill::run(site, &Exercise { workload, reason, dry_run: *dry_run })
         }
         Command::Status => status::run(site),
-    }?;
-    lost::close_returned(site);
-    moves::at_first_contact(site);
-    Ok(outcome)
+    }
 }
 
 fn opening(declared: &Declared) -> Opening {

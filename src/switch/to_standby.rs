@@ -77,6 +77,9 @@ fn already_open(site: &Site, state: &State, started: Instant) -> Result<Option<O
     let since = state.since.map(|t| clock::time_of_day(&site.profile.site, t, Utc::now())).unwrap_or_default();
     let event = state.event.as_ref().map(|e| e.id.as_str()).unwrap_or_default();
     let text = format!("the windows work on the standby already, event {event}, since {since}; nothing to do");
+    if open && !away {
+        moves::at_first_contact(site);
+    }
     Ok((open && !away).then(|| moves::outcome(state, started, text, &[], json!({ "already": true }))))
 }
 
