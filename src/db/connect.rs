@@ -92,6 +92,34 @@ impl Server {
         self
     }
 
+    /// The same server for another role, whose password only the password file can give.
+    #[must_use]
+    pub fn logging_in_as(mut self, role: &str) -> Server {
+        let mut config = Config::new();
+        for host in self.config.get_hosts() {
+            match host {
+                Host::Tcp(name) => config.host(name),
+                Host::Unix(path) => config.host_path(path),
+            };
+        }
+        for address in self.config.get_hostaddrs() {
+            config.hostaddr(*address);
+        }
+        for port in self.config.get_ports() {
+            config.port(*port);
+        }
+        config.dbname(self.database()).user(role);
+        self.config = config;
+        self
+    }
+
+    /// True when the URL or the password file has a password for this role.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+            || pgpass::lookup(&self.host(), self.port(), self.database(), self.user()).is_some()
+    }
+
     #[must_use]
     pub fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_default()

@@ -32,6 +32,7 @@ pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &st
     let schema = Schema::open(standby, loading, snapshot)?;
     say("schema: types, tables, views, functions");
     schema.before_data()?;
+    settle::make_crash_safe(&mut client)?;
     say(&format!("data: {} rows of {} tables, in and read back", manifest.rows, manifest.tables.len()));
     fill::tables(site, standby, loading, snapshot)?;
     settle::sequences(&mut client, site, manifest)?;

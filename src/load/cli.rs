@@ -89,27 +89,20 @@ fn loaded(done: &Loaded) -> Outcome {
             format!("snapshot {} is loaded already, as generation {}: nothing to do", done.snapshot, done.generation),
         );
     }
-    let mut text = format!(
+    let mut lines = vec![format!(
         "snapshot {} is generation {}, {} rows, verified, in {:.1} s; his-switch standby opens it",
         done.snapshot, done.generation, done.rows, done.seconds
-    );
-    for key in &done.dangling {
+    )];
+    lines.extend(done.dangling.iter().map(|key| {
         let how = if key.left_out { "left out" } else { "not validated" };
-        text.push_str(&format!(
-            "\nforeign key '{}' of '{}' does not hold in the downloaded rows: {how}",
-            key.constraint, key.table
-        ));
-    }
+        format!("foreign key '{}' of '{}' does not hold in the downloaded rows: {how}", key.constraint, key.table)
+    }));
     if !done.left_out.is_empty() {
-        text.push_str(&format!("\nnot on the standby: {}", done.left_out.join(", ")));
+        lines.push(format!("not on the standby: {}", done.left_out.join(", ")));
     }
-    for database in &done.dropped {
-        text.push_str(&format!("\ndropped the older generation '{database}'"));
-    }
-    for kept in &done.kept {
-        text.push_str(&format!("\nkept the older generation '{}': {}", kept.database, kept.reason));
-    }
-    Outcome::new(json, text)
+    lines.extend(done.dropped.iter().map(|database| format!("dropped the older generation '{database}'")));
+    lines.extend(done.kept.iter().map(|k| format!("kept the older generation '{}': {}", k.database, k.reason)));
+    Outcome::new(json, lines.join("\n"))
 }
 
 fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
@@ -142,22 +135,20 @@ fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
 
 fn init(site: &Site, dry_run: bool) -> Result<Outcome> {
     let made = super::init(site, dry_run)?;
-    let mut text = match (made.done.as_slice(), dry_run) {
-        ([], _) => format!("the standby database '{}' and its roles are there: nothing to do", made.database),
-        (done, true) => format!("would:\n  {}", done.join("\n  ")),
-        (done, false) => done.join("\n"),
+    let mut lines = match (made.done.as_slice(), dry_run) {
+        ([], _) => vec![format!("the standby database '{}' and its roles are there: nothing to do", made.database)],
+        (done, true) => vec![format!("would:\n  {}", done.join("\n  "))],
+        (done, false) => done.to_vec(),
     };
     if site.profile.window_roles.is_empty() {
-        text.push_str("\nthe profile names no window_roles: the DBA makes the roles that windows log in with.");
+        lines.push("the profile names no window_roles: the DBA makes the roles that windows log in with.".to_owned());
     }
-    for role in &made.passwords_missing {
-        text.push_str(&format!(
-            "\nthe role '{role}' has no password on the standby: the DBA sets the same as on the primary (psql: \\password {role})"
-        ));
-    }
+    lines.extend(made.passwords_missing.iter().map(|role| {
+        format!("the role '{role}' has no password on the standby: the DBA sets the same as on the primary (psql: \\password {role})")
+    }));
     let mut json = json!(made);
     json["dry_run"] = json!(dry_run);
-    Ok(Outcome::new(json, text))
+    Ok(Outcome::new(json, lines.join("\n")))
 }
 
 fn list(site: &Site) -> Result<Outcome> {

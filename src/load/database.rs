@@ -1,15 +1,12 @@
 //! The database of a generation as a whole: made, named, steered, dropped.
 
-use crate::catalog::split_name;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Primary, Setting};
+use crate::standby::roles::{OURS, is_list, setting_name};
 use minijinja::context;
 use postgres::error::SqlState;
 use std::time::{Duration, Instant};
-
-/// Settings that are ours to decide on a standby: a role's own read-only default would step over the steering.
-const OURS: [&str; 4] = ["default_transaction_read_only", "transaction_read_only", "role", "session_authorization"];
 
 /// Databases left behind by killed loads and broken-off drops.
 pub fn unfinished(standby: &Server) -> Result<Vec<String>> {
@@ -78,18 +75,12 @@ pub fn carry_settings(client: &mut Client, database: &str, settings: &[Setting])
             left_out.push(shown);
             continue;
         }
-        // A setting of an extension is dotted; each part is a name of its own.
-        let name = split_name(&setting.name).map_or_else(
-            |_| sql::ident(&setting.name),
-            |parts| parts.iter().map(|p| sql::ident(p)).collect::<Vec<_>>().join("."),
-        );
-        let context = context! { database, role => setting.role.clone(), name, name_text => setting.name.clone(), value => setting.value.clone() };
-        let by_session = sql::render(crate::sql!("load/setting.sql"), context.clone())?;
-        if in_one(client, &by_session).is_ok() {
-            continue;
-        }
-        let plain = sql::render(crate::sql!("load/setting_plain.sql"), context)?;
-        match in_one(client, &plain) {
+        let name = setting_name(&setting.name);
+        let text = sql::render(
+            crate::sql!("load/setting.sql"),
+            context! { database, role => setting.role.clone(), name, name_text => setting.name.clone(), value => setting.value.clone(), list => is_list(&setting.name) },
+        )?;
+        match in_one(client, &text) {
             Ok(()) => {}
             Err(e) if client.is_closed() => return Err(e).cannot(doing()),
             Err(e) => {

@@ -81,12 +81,14 @@ fn fully(source: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
 
 /// The driver hands its errors through `io::Error` while a COPY is under way.
 fn of_the_server(error: io::Error, doing: &str) -> Error {
-    match error.into_inner().map(|e| e.downcast::<postgres::Error>()) {
-        Some(Ok(e)) => Err::<(), _>(*e).cannot(doing).err(),
-        Some(Err(e)) => Some(Error::failed(doing, e)),
-        None => None,
-    }
-    .unwrap_or_else(|| Error::unreachable(doing, "the session ended"))
+    let Some(inner) = error.into_inner() else {
+        return Error::unreachable(doing, "the session ended");
+    };
+    let (exit, reason, _) = match inner.downcast::<postgres::Error>() {
+        Ok(e) => reason::of(&e),
+        Err(e) => (Exit::Failed, e.to_string(), None),
+    };
+    Error::new(exit, doing, reason)
 }
 
 fn refused_row(error: &postgres::Error, table: &Table) -> Error {

@@ -120,6 +120,18 @@ impl<'a> Before<'a> {
         Some(Before { generation, snapshot })
     }
 
+    /// A snapshot of another server is loaded, but hardly ever what was meant.
+    pub fn warn_of_another_primary(&self, site: &Site, manifest: &Manifest) {
+        if let Some(system) = &self.generation.primary_system
+            && *system != manifest.primary.system_identifier
+        {
+            site.talk.warn(format!(
+                "snapshot '{}' is of another server than generation {} (system identifier {}, before {system})",
+                manifest.snapshot, self.generation.number, manifest.primary.system_identifier
+            ));
+        }
+    }
+
     fn table(&self, table: &Table) -> Option<(&Snapshot, &Table)> {
         let snapshot = self.snapshot.as_ref()?;
         Some((snapshot, snapshot.manifest.tables.iter().find(|t| t.table == table.table)?))
@@ -167,7 +179,7 @@ pub fn require_not_shrunken(
             ));
         }
     }
-    judge(doing, site, shrunken, accept.shrink, &format!("max_shrink is {limit} %"), "--accept-shrink")
+    judge(doing, site, &shrunken, accept.shrink, &format!("max_shrink is {limit} %"), "--accept-shrink")
 }
 
 /// Refuses a snapshot in which more than `max_change` percent of a table's rows are gone or changed, unless accepted.
@@ -197,10 +209,10 @@ pub fn require_not_changed(doing: &str, site: &Site, before: &Before, now: &Snap
             ));
         }
     }
-    judge(doing, site, changed, accept.change, &format!("max_change is {limit} %"), "--accept-change")
+    judge(doing, site, &changed, accept.change, &format!("max_change is {limit} %"), "--accept-change")
 }
 
-fn judge(doing: &str, site: &Site, found: Vec<String>, accepted: bool, limit: &str, flag: &str) -> Result<()> {
+fn judge(doing: &str, site: &Site, found: &[String], accepted: bool, limit: &str, flag: &str) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }

@@ -85,6 +85,7 @@ fn wanted(site: &Site) -> Vec<Wanted> {
             login: true,
             member_of: Vec::new(),
             verifier: there.and_then(|r| r.verifier.clone()),
+            settings: there.map(|r| r.settings.clone()).unwrap_or_default(),
         }
     };
     site.profile.window_roles.iter().map(role).collect()
@@ -146,11 +147,11 @@ fn adopt(site: &Site, standby: &Server, dry_run: bool, done: &mut Vec<String>) -
 
 /// Gate, queue and guard of an empty database, in one transaction.
 fn furnish(site: &Site, client: &mut Client) -> Result<()> {
-    client.batch_execute("BEGIN").cannot("make the closed database")?;
+    client.batch_execute(crate::sql!("load/begin.sql")).cannot("make the closed database")?;
     standby::control(client)?;
     standby::record(client, CLOSED_DATABASE, &site.profile.site.code, None, true)?;
     standby::guard(client)?;
-    client.batch_execute("COMMIT").cannot("make the closed database")
+    client.batch_execute(crate::sql!("load/commit.sql")).cannot("make the closed database")
 }
 
 fn finish(site: &Site, client: &mut Client, database: &str) -> Result<()> {

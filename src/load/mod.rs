@@ -118,7 +118,9 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
                 let _ = database::drop(&standby, &loading);
             }
             let detail = json!({ "snapshot": id, "generation": number, "exit": error.exit().code() });
-            site.store.journal().write(&site.by, "load", None, "failed", detail)?;
+            if let Err(e) = site.store.journal().write(&site.by, "load", None, "failed", detail) {
+                site.talk.warn(e.to_string());
+            }
             return Err(error);
         }
     };

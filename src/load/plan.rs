@@ -57,6 +57,7 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
         guards::require_exported(&doing, site, &standby, &all)?;
         guards::require_newer_than_merge(&doing, site, snapshot.manifest.ledger.run)?;
         if let Some(before) = Before::of(site, &all) {
+            before.warn_of_another_primary(site, &snapshot.manifest);
             guards::require_not_shrunken(&doing, site, &standby, &before, &snapshot.manifest, accept)?;
             guards::require_not_changed(&doing, site, &before, &snapshot, accept)?;
         }

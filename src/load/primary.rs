@@ -28,7 +28,7 @@ pub fn has_settled(site: &Site, generation: u64, xids: Vec<i64>) -> Option<bool>
     })
 }
 
-/// Password verifiers of these roles, where the primary's role may read them. `None` when the primary cannot be asked.
+/// The window roles, with password verifiers where the primary's role may read them. `None` when the primary cannot be asked.
 pub fn window_roles(site: &Site) -> Option<Vec<WindowRole>> {
     let names = site.profile.window_roles.clone();
     ask(site, move |client| {
@@ -39,12 +39,7 @@ pub fn window_roles(site: &Site) -> Option<Vec<WindowRole>> {
             }
             other => other.cannot(doing)?,
         };
-        let role = |r: &postgres::Row| WindowRole {
-            name: r.get(0),
-            verifier: r.get(1),
-            member_of: r.get(2),
-            settings: r.get(3),
-        };
+        let role = |r: &postgres::Row| WindowRole { name: r.get(0), verifier: r.get(1), settings: r.get(2) };
         Ok(rows.iter().map(role).collect())
     })
 }
@@ -55,7 +50,6 @@ pub struct WindowRole {
     pub name: String,
     /// `None`: it has no password, or we may not read it.
     pub verifier: Option<String>,
-    pub member_of: Vec<String>,
     /// `ALTER ROLE … SET`, each as name=value.
     pub settings: Vec<String>,
 }

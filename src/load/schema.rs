@@ -111,9 +111,7 @@ impl<'a> Schema<'a> {
 
     fn run(&self, client: &mut Client, statement: &Statement) -> Result<Ran> {
         let doing = || format!("build the schema of the HIS on the standby ({})", statement.kind.to_lowercase());
-        client
-            .execute("SELECT pg_catalog.set_config('search_path', $1, false)", &[&self.search_path])
-            .cannot(doing())?;
+        client.execute(crate::sql!("load/search_path.sql"), &[&self.search_path, &false]).cannot(doing())?;
         match client.batch_execute(&statement.text) {
             Ok(()) => Ok(Ran::Done),
             Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Ran::TooEarly),
@@ -193,7 +191,7 @@ pub fn refresh(client: &mut Client, search_path: &str) -> Result<Vec<String>> {
         let text = sql::render(crate::sql!("load/refresh.sql"), context! { view => view.sql() })?;
         let mut tx = client.transaction().cannot("refresh the materialized views")?;
         // Their functions may name things without a schema, as they do on the primary.
-        tx.execute("SELECT pg_catalog.set_config('search_path', $1, true)", &[&search_path])
+        tx.execute(crate::sql!("load/search_path.sql"), &[&search_path, &true])
             .cannot("refresh the materialized views")?;
         match tx.batch_execute(&text).and_then(|()| tx.commit()) {
             Ok(()) => {}
@@ -209,9 +207,9 @@ pub fn refresh(client: &mut Client, search_path: &str) -> Result<Vec<String>> {
 /// Takes tables and sequences from owners that are not superusers: an owner could undo what guards a table. He keeps
 /// every right on the rows. Returns what could not be kept as it was.
 pub fn take_ownership(client: &mut Client) -> Result<Vec<String>> {
-    let owned = client.query(crate::sql!("load/foreign_owned.sql"), &[]).cannot("list the owners of the tables")?;
+    let taken = client.query(crate::sql!("load/foreign_owned.sql"), &[]).cannot("list the owners of the tables")?;
     let mut warnings = Vec::new();
-    for row in owned {
+    for row in taken {
         let name = crate::catalog::Name { schema: row.get(0), name: row.get(1) };
         let (sequence, owner, policy): (bool, String, bool) = (row.get(2), row.get(3), row.get(4));
         let (restricted, follows): (bool, bool) = (row.get(5), row.get(6));

@@ -19,7 +19,7 @@ pub fn roles(site: &Site, standby: &Server, manifest: &Manifest) -> Result<()> {
             name: r.name.clone(),
             login: site.profile.window_roles.contains(&r.name),
             member_of: r.member_of.clone(),
-            verifier: None,
+            ..Wanted::default()
         })
         .collect();
     for window in &site.profile.window_roles {
@@ -80,7 +80,18 @@ pub fn table_numbers(client: &mut Client, site: &Site) -> Result<()> {
 pub fn analyze(client: &mut Client, search_path: &str) -> Result<()> {
     let doing = "gather statistics of the generation";
     let mut tx = client.transaction().cannot(doing)?;
-    tx.execute("SELECT pg_catalog.set_config('search_path', $1, true)", &[&search_path]).cannot(doing)?;
-    tx.batch_execute("ANALYZE").cannot(doing)?;
+    tx.execute(crate::sql!("load/search_path.sql"), &[&search_path, &true]).cannot(doing)?;
+    tx.batch_execute(crate::sql!("load/analyze.sql")).cannot(doing)?;
     tx.commit().cannot(doing)
+}
+
+/// Tables that the HIS keeps unlogged would be empty after a crash of the standby; here they must not be.
+pub fn make_crash_safe(client: &mut Client) -> Result<()> {
+    let doing = "make unlogged tables survive a crash";
+    for row in client.query(crate::sql!("load/unlogged.sql"), &[]).cannot(doing)? {
+        let table = Name { schema: row.get(0), name: row.get(1) };
+        let text = sql::render(crate::sql!("load/set_logged.sql"), context! { table => table.sql() })?;
+        client.batch_execute(&text).cannot(doing)?;
+    }
+    Ok(())
 }

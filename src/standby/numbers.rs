@@ -143,7 +143,7 @@ fn in_batches(site: &Site, blocks: &[Block], seen: &mut Seen) -> Result<()> {
 
 fn in_other_generations(site: &Site, client: &mut Client, blocks: &[Block], seen: &mut Seen) -> Result<()> {
     let here: String =
-        client.query_one("SELECT pg_catalog.current_database()::text", &[]).cannot("ask the standby")?.get(0);
+        client.query_one(crate::sql!("standby/database_name.sql"), &[]).cannot("ask the standby")?.get(0);
     let standby = site.profile.standby()?.named(&crate::store::program());
     for other in Generation::all(&standby)?.iter().filter(|g| g.database != here) {
         let mut client = standby.connect_to(&other.database)?;

@@ -14,13 +14,18 @@ pub struct Wanted {
     pub member_of: Vec<String>,
     /// The primary's password verifier, when it could be read.
     pub verifier: Option<String>,
+    /// The primary's `ALTER ROLE … SET`, each as name=value.
+    pub settings: Vec<String>,
 }
+
+/// Settings that are ours to decide on a standby: a role's own read-only default would step over the steering.
+pub const OURS: [&str; 4] = ["default_transaction_read_only", "transaction_read_only", "role", "session_authorization"];
 
 /// What was done to a role, or is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Done {
     pub role: String,
-    /// "created", "login", "password" or "member of X".
+    /// "created", "login", "password", "setting X" or "member of X".
     pub act: String,
     #[serde(skip)]
     text: String,
@@ -45,6 +50,9 @@ pub fn plan(client: &mut Client, wanted: &[Wanted]) -> Result<Vec<Done>> {
     let rows = client.query(crate::sql!("standby/memberships.sql"), &[]).cannot("read the roles of the standby")?;
     let members: Vec<(String, String)> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
 
+    let rows = client.query(crate::sql!("standby/role_settings.sql"), &[]).cannot("read the roles of the standby")?;
+    let settings: Vec<(String, String)> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
+
     let mut todo = Vec::new();
     for role in &wanted {
         let mut add = |act: &str, template: &str, context| -> Result<()> {
@@ -55,7 +63,7 @@ pub fn plan(client: &mut Client, wanted: &[Wanted]) -> Result<Vec<Done>> {
         let found = there.get(name);
         match found {
             None => {
-                add("created", crate::sql!("standby/create_role.sql"), context! { role => name, login => role.login })?
+                add("created", crate::sql!("standby/create_role.sql"), context! { role => name, login => role.login })?;
             }
             Some(found) if role.login && !found.login => {
                 add("login", crate::sql!("standby/role_login.sql"), context! { role => name })?;
@@ -66,6 +74,16 @@ pub fn plan(client: &mut Client, wanted: &[Wanted]) -> Result<Vec<Done>> {
             && found.and_then(|f| f.password.as_ref()) != Some(verifier)
         {
             add("password", crate::sql!("standby/role_password.sql"), context! { role => name, verifier })?;
+        }
+        for setting in &role.settings {
+            let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+            if !OURS.contains(&key.to_ascii_lowercase().as_str())
+                && !settings.iter().any(|(r, s)| r == name && s == setting)
+            {
+                let context =
+                    context! { role => name, name => setting_name(key), name_text => key, value, list => is_list(key) };
+                add(&format!("setting {key}"), crate::sql!("standby/role_setting.sql"), context)?;
+            }
         }
     }
     // After all are there: one may be a member of another of them.
@@ -99,4 +117,19 @@ pub fn carry_out(client: &mut Client, todo: &[Done]) -> Result<()> {
 pub fn logins(client: &mut Client, names: &[String]) -> Result<BTreeMap<String, (bool, bool)>> {
     let rows = client.query(crate::sql!("standby/roles.sql"), &[&names]).cannot("read the roles of the standby")?;
     Ok(rows.iter().map(|r| (r.get(0), (r.get(1), r.get::<_, Option<&str>>(2).is_some()))).collect())
+}
+
+/// The name of a setting as SQL wants it: one of an extension is dotted, and each part is a name of its own.
+#[must_use]
+pub fn setting_name(name: &str) -> String {
+    crate::catalog::split_name(name)
+        .map_or_else(|_| sql::ident(name), |parts| parts.iter().map(|p| sql::ident(p)).collect::<Vec<_>>().join("."))
+}
+
+/// True when the server keeps the setting as a list of quoted names, which cannot be given back as one text.
+#[must_use]
+pub fn is_list(name: &str) -> bool {
+    const LISTS: [&str; 4] =
+        ["search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"];
+    LISTS.contains(&name.to_ascii_lowercase().as_str())
 }

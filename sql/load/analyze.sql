@@ -1,0 +1,2 @@
+-- Gathers statistics of the whole database. No parameters.
+ANALYZE

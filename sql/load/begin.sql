@@ -1,0 +1,2 @@
+-- Begins the one transaction in which an empty database becomes the closed one. No parameters.
+BEGIN

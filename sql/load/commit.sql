@@ -1,0 +1,2 @@
+-- Ends the transaction of begin.sql. No parameters.
+COMMIT

@@ -1,0 +1,2 @@
+-- Makes a table survive a crash. Parameters: table (quoted).
+ALTER TABLE {{ table }} SET LOGGED
