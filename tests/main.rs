@@ -1,5 +1,7 @@
 mod circle;
+mod gate;
 mod harness;
+mod load;
 mod merge;
 mod opened;
 mod support;

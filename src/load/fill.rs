@@ -22,7 +22,8 @@ pub fn tables(site: &Site, standby: &Server, database: &str, snapshot: &Snapshot
     let mut tables: Vec<&Table> = manifest.tables.iter().collect();
     tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
     let bar = site.talk.bar(manifest.bytes, "load and verify");
-    let done = work::share(standby, database, &tables, work::workers(), |client, table| {
+    let path = super::build::own_path(&manifest.primary);
+    let done = work::share(standby, (database, &path), &tables, work::workers(), |client, table| {
         fill(client, snapshot, table, &bar)?;
         verify(client, table)
     });
