@@ -23,5 +23,6 @@ pub mod queue;
 pub mod snapshot;
 pub mod standby;
 pub mod store;
+pub mod switch;
 
 pub use error::{Cannot, Error, Exit, Result};

@@ -1,8 +1,10 @@
 mod circle;
+mod export;
 mod gate;
 mod harness;
 mod load;
 mod merge;
 mod opened;
+mod snapshot;
 mod support;
 mod triggers;

@@ -45,7 +45,10 @@ pub fn main() -> ExitCode {
     cli::run::<Cli>(|cli| {
         let site = cli.common.site()?;
         match &cli.command {
-            None => export(&site, cli.last),
+            None => {
+                crate::switch::at_first_contact(&site);
+                export(&site, cli.last)
+            }
             Some(Command::List) => list(&site),
             Some(Command::Verify { event }) => verify(&site, event.as_deref()),
         }

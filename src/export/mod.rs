@@ -71,7 +71,7 @@ pub fn run(site: &Site, last: bool) -> Result<Exported> {
         return Err(Error::refused("write the closing record", "the standby is open, so more may follow")
             .hint("his-switch primary closes it and writes the closing record by itself."));
     }
-    let mut export = Export { site, generation, current: event.epoch };
+    let mut export = Export { site, generation, current: event.epoch, drill: false };
     let mut made = export.again(&mut client)?;
     for epoch in export.epochs(&mut client)? {
         let id = queue::event_id(&site.profile.site.code, epoch);
@@ -81,12 +81,20 @@ pub fn run(site: &Site, last: bool) -> Result<Exported> {
     Ok(Exported { event: Some(event.id), batches: made, closed })
 }
 
+/// Writes everything that a drill captured as one batch with its closing record, below `store/drills/`. It says that it
+/// is a drill's, so no merge takes it, and neither the state nor the mirror hears of it.
+pub fn drill(site: &Site, client: &mut Client, generation: Generation, event: &str, epoch: u64) -> Result<Option<Made>> {
+    let mut export = Export { site, generation, current: epoch, drill: true };
+    export.new_batch(client, event, epoch, true)
+}
+
 /// One run over one generation.
 struct Export<'a> {
     site: &'a Site,
     generation: Generation,
     /// Epoch of the current event.
     current: u64,
+    drill: bool,
 }
 
 impl Export<'_> {
@@ -218,7 +226,8 @@ impl Export<'_> {
     }
 
     fn dir(&self, event: &str, number: u64) -> PathBuf {
-        self.site.store.queue(event).join(format!("{number:06}"))
+        let base = if self.drill { self.site.store.drill(event) } else { self.site.store.queue(event) };
+        base.join(format!("{number:06}"))
     }
 
     /// Makes a finished batch visible: in the mirror first, so that what the store shows is never lost with it.
@@ -226,6 +235,11 @@ impl Export<'_> {
         let dir = self.dir(event, number);
         let doing = || format!("publish the batch '{}'", dir.display());
         let store = &self.site.store;
+        let Totals { units, rows, .. } = manifest.totals;
+        if self.drill {
+            durable::publish_dir(&durable::sibling(&dir), &dir).cannot(doing())?;
+            return Ok(Made { batch: number, path: dir, units, rows, sha256: sha256.to_owned() });
+        }
         let place = PathBuf::from("queue").join(event).join(format!("{number:06}"));
         if let Some(mirror) = store.mirror() {
             durable::make_dir(&mirror.join("queue").join(event)).cannot(doing())?;
@@ -235,7 +249,6 @@ impl Export<'_> {
         let seen: BTreeMap<String, i64> =
             manifest.numbers.iter().filter_map(|n| Some((n.sequence.to_string(), n.last?))).collect();
         State::update(store, |state| seen.iter().for_each(|(sequence, last)| state.saw_number(sequence, *last)))?;
-        let Totals { units, rows, .. } = manifest.totals;
         store.journal().write(
             &self.site.by,
             "export",

@@ -163,7 +163,7 @@ pub(super) fn manifest(
         format: batch::FORMAT,
         event: event.to_owned(),
         epoch,
-        drill: false,
+        drill: export.drill,
         batch: number,
         previous: before.map(|b| b.sha256.clone()).or_else(|| generation.snapshot_sha256.clone()).unwrap_or_default(),
         generation: generation.number,

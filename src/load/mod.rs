@@ -152,6 +152,22 @@ fn claim(site: &Site, plan: &Plan) -> Result<u64> {
     Ok(state.generation)
 }
 
+/// Loads the newest snapshot into `database`, which is nobody's generation and is dropped afterwards: for the drill of
+/// `his-switch`, which holds the lock [`Kind::Load`]. What is guarded at a load (P6) is not asked, because nothing is
+/// replaced. Returns the snapshot and its rows.
+pub fn for_drill(site: &Site, database: &str, number: u64) -> Result<(String, u64)> {
+    let standby = site.profile.standby()?.named(PROGRAM);
+    let plan = plan::of_drill(site, &standby)?;
+    database::drop(&standby, database)?;
+    build::run(site, &standby, &plan, number, database)?;
+    Ok((plan.snapshot.id.clone(), plan.snapshot.manifest.rows))
+}
+
+/// Drops what a drill worked in.
+pub fn drop_drill(site: &Site, database: &str) -> Result<()> {
+    database::drop(&site.profile.standby()?.named(PROGRAM), database)
+}
+
 /// As `his-switch` calls it at every opening: emergency numbers go on after the highest one seen. Returns the next number
 /// of each sequence. The primary is not asked, because this is done while it is down.
 pub fn advance_numbers(site: &Site, client: &mut Client, after_a_crash: bool) -> Result<Vec<(String, i64)>> {

@@ -67,6 +67,16 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
     Ok(Plan { snapshot, sums_sha256, loaded, sweep, highest_seen, superfluous })
 }
 
+/// The newest snapshot, for a database that replaces nothing.
+pub fn of_drill(site: &Site, standby: &Server) -> Result<Plan> {
+    let snapshot = snapshot::open(&site.store, None)?;
+    require_usable(&format!("load snapshot '{}'", snapshot.id), site, &snapshot)?;
+    snapshot.verify_files()?;
+    require_server(standby)?;
+    let sums_sha256 = snapshot.sums_sha256()?;
+    Ok(Plan { snapshot, sums_sha256, loaded: None, sweep: Vec::new(), highest_seen: 0, superfluous: Vec::new() })
+}
+
 /// The snapshot is one that this version and this profile can load.
 fn require_usable(doing: &str, site: &Site, snapshot: &Snapshot) -> Result<()> {
     let manifest = &snapshot.manifest;

@@ -62,7 +62,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove snapshots that [store] keep does not want any more
+    /// Remove snapshots that `keep` of the profile does not want any more
     Prune {
         /// Only say what would be done
         #[arg(long)]

@@ -33,9 +33,8 @@ impl Own {
     }
 
     /// The database's own, as a new session of a HIS client has them.
-    pub fn of(server: &Server) -> Result<Own> {
-        let mut client = server.clone().named(PROGRAM).unset().connect()?;
-        let row = client
+    fn of(plain: &mut Client) -> Result<Own> {
+        let row = plain
             .query_one(crate::sql!("snapshot/own_settings.sql"), &[])
             .cannot("read the settings of the primary's database")?;
         Ok(Own { timezone: row.get(0), search_path: row.get(1) })
@@ -72,7 +71,9 @@ pub struct Leader {
     client: Client,
     /// The name under which other sessions join it.
     pub exported: String,
-    /// Everything that was committed by then is in it.
+    /// When the database snapshot was made; the snapshot's name.
+    pub made_at: DateTime<Utc>,
+    /// Everything that was committed on the primary by then is in it; earlier than `made_at` on a replica that lags.
     pub taken_at: DateTime<Utc>,
     /// How far the server's clock is ahead of ours.
     pub clock_apart_seconds: i64,
@@ -87,7 +88,8 @@ pub struct Leader {
 impl Leader {
     /// Locks DDL out of the profile's tables, takes the snapshot and reads the catalog in it.
     pub fn begin(profile: &Profile, server: &Server, watched: &Watched) -> Result<Leader> {
-        let own = Own::of(server)?;
+        let mut plain = server.clone().named(PROGRAM).unset().connect()?;
+        let own = Own::of(&mut plain)?;
         let mut client = server.clone().named(PROGRAM).connect()?;
         watched.register(&mut client)?;
         let planned = plan(profile, &mut client)?;
@@ -101,7 +103,11 @@ impl Leader {
             lock(&mut client, &table.described.name)?;
         }
         // As exact as the snapshot's id, and rather too early than too late.
-        let taken_at = Utc::now().trunc_subsecs(3);
+        let made_at = Utc::now().trunc_subsecs(3);
+        let taken_at = match replica(&mut plain)? {
+            Some(known) => known.trunc_subsecs(3).min(made_at),
+            None => made_at,
+        };
         let row = client
             .query_one(crate::sql!("snapshot/export.sql"), &[])
             .cannot("take a database snapshot of the primary")?;
@@ -114,7 +120,19 @@ impl Leader {
         let ledger = ledger(&mut client)?;
         let settings = settings(&mut client)?;
         let roles = roles(&mut client, profile)?;
-        Ok(Leader { client, exported, taken_at, clock_apart_seconds, planned, primary, ledger, settings, roles, own })
+        Ok(Leader {
+            client,
+            exported,
+            made_at,
+            taken_at,
+            clock_apart_seconds,
+            planned,
+            primary,
+            ledger,
+            settings,
+            roles,
+            own,
+        })
     }
 
     /// Reads where the sequences stand. They know no snapshot, so they are read after the rows: never behind them.
@@ -125,6 +143,19 @@ impl Leader {
     /// Lets the database snapshot go.
     pub fn finish(mut self) -> Result<()> {
         self.client.batch_execute("COMMIT").cannot("end the transaction on the primary")
+    }
+}
+
+/// Up to when a replica knows what was committed; `None` on a primary. Asked before the snapshot, in another session.
+fn replica(plain: &mut Client) -> Result<Option<DateTime<Utc>>> {
+    let doing = "read how far the replica has come";
+    match plain.query_opt(crate::sql!("snapshot/replica.sql"), &[]).cannot(doing)? {
+        None => Ok(None),
+        Some(row) => match row.get::<_, Option<DateTime<Utc>>>(0) {
+            Some(known) => Ok(Some(known)),
+            None => Err(Error::refused(doing, "it cannot tell up to when it knows what was committed")
+                .hint("let the replica stream from the primary (and grant our role pg_monitor), or download from the primary itself.")),
+        },
     }
 }
 

@@ -1,9 +1,9 @@
 //! `his-snapshot`: a consistent, checksummed download of the profile's tables, in one directory.
 //!
-//! [`take`] makes one. A leading session ([`leader`]) locks DDL out, exports the database snapshot and reads what the
-//! database is; workers ([`tables`]) copy the tables of that very instant (P1) into hashed files ([`sink`]) while
-//! `pg_dump` writes the schema ([`schema`]); [`watch`] ends all of it when somebody's DDL waits behind us. What each
-//! table's COPY is says [`plan`], which `check` asks too. The directory gets its name last (P3).
+//! `take` makes one. A leading session (`leader`) locks DDL out, exports the database snapshot and reads what the
+//! database is; workers (`tables`) copy the tables of that very instant (P1) into hashed files (`sink`) while
+//! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
+//! table's COPY is says `plan`, which `check` asks too. The directory gets its name last (P3).
 
 mod check;
 mod cli;

@@ -2,7 +2,7 @@
 
 use super::leader::LOCK_LIMIT;
 use crate::db::{Server, programs};
-use crate::error::{Cannot, Error, Exit, Result};
+use crate::error::{Cannot, Error, Result};
 use crate::store::durable;
 use std::path::Path;
 use std::process::Command;
@@ -55,9 +55,11 @@ pub fn dump(server: &Server, application: &str, snapshot: &str, path: &Path) -> 
     let output = programs::run("pg_dump", &server, server.database(), &arguments, DOING);
     output.map(drop).map_err(|e| {
         let text = e.to_string();
-        if text.contains("lock timeout") {
-            e.with_exit(Exit::Refused)
-                .hint("somebody changes the structure of a table; run his-snapshot again when that is done.")
+        // It sets --lock-wait-timeout as a statement timeout, and no other.
+        if text.contains("statement timeout") || text.contains("lock timeout") {
+            let seconds = LOCK_LIMIT.as_secs();
+            Error::refused(DOING, format!("somebody changes the structure of a table (DDL): no lock within {seconds} s"))
+                .hint("nothing was taken; run his-snapshot again when that change is done.")
         } else if text.contains("permission denied") {
             e.hint("pg_dump must lock every table of the database: grant the role of [primary] url SELECT on the table named above (pg_read_all_data gives it on all).")
         } else {

@@ -76,6 +76,9 @@ impl Download<'_> {
         if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
+        if stored.len() < self.planned.len() {
+            return Err(Error::unreachable("download every table", "another session of the snapshot was lost"));
+        }
         stored.sort_by_key(|(place, _)| *place);
         Ok(stored.into_iter().map(|(_, table)| table).collect())
     }
@@ -84,8 +87,7 @@ impl Download<'_> {
         let mut done = Vec::new();
         let mut work = || {
             let mut client = self.join()?;
-            while let Some(place) = next(first, waiting) {
-                self.watched.going_on()?;
+            while let Some(place) = next(first, waiting).filter(|_| self.watched.going_on()) {
                 done.push((place, self.table(&mut client, place)?));
                 self.bar.inc(u64::try_from(self.planned[place].estimated_rows).unwrap_or(0).max(1));
             }
@@ -147,9 +149,13 @@ impl Download<'_> {
     }
 }
 
-/// The first failure is the reason; what fails after it was ended because of it.
+/// The first failure is the reason. What is ended because of it only sees a lost session, and may even say so first.
 fn fail(failed: &Mutex<Option<Error>>, error: Error) {
-    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+    let better = |first: &Error| first.exit() == Exit::Unreachable && error.exit() != Exit::Unreachable;
+    if failed.as_ref().is_none_or(better) {
+        *failed = Some(error);
+    }
 }
 
 fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
@@ -188,6 +194,11 @@ fn explain(error: &postgres::Error, planned: &Planned, doing: &str) -> Error {
         Some(SqlState::INSUFFICIENT_PRIVILEGE) if planned.described.row_security => told.hint(
             "row-level security would hide rows: give the role of [primary] url BYPASSRLS, so that it sees them all.",
         ),
+        // A reader only meets this on a replica, where the primary's DDL or VACUUM goes first.
+        Some(SqlState::T_R_SERIALIZATION_FAILURE) => {
+            Error::refused(doing, "the replica ended it, because what the primary did conflicts with reading")
+                .hint("run his-snapshot again; max_standby_streaming_delay on the replica gives it longer.")
+        }
         Some(c) if planned.filter.is_some() && (c.code().starts_with("42") || c.code().starts_with("22")) => told
             .with_exit(Exit::Usage)
             .hint("mend `where` of this [[table]]; it is evaluated as `SELECT … FROM table WHERE (…)`."),

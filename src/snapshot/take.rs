@@ -160,7 +160,7 @@ impl Work {
     fn run(&self) -> Result<Taken> {
         let mut leader = Leader::begin(&self.profile, &self.server, &self.watched)?;
         schema::require_version(leader.primary.server_version)?;
-        let id = list::id_of(leader.taken_at);
+        let id = list::id_of(leader.made_at);
         self.require_later(&id)?;
         let apart = leader.clock_apart_seconds;
         if apart.abs() > CLOCKS_APART {

@@ -45,16 +45,13 @@ impl Watched {
         let row =
             client.query_one(crate::sql!("snapshot/backend_pid.sql"), &[]).cannot("open a session to download")?;
         held(&self.0.ours).push(row.get(0));
-        self.going_on()
+        if self.going_on() { Ok(()) } else { Err(Error::unreachable("go on", "another session of it was lost")) }
     }
 
-    /// An error when the snapshot is to end.
-    pub fn going_on(&self) -> Result<()> {
-        match *held(&self.0.verdict) {
-            // As a lost session, which is what the parts that are ended in the middle see.
-            Some(_) => Err(Error::unreachable("go on", "the snapshot is ending")),
-            None => Ok(()),
-        }
+    /// False when the snapshot is to end.
+    #[must_use]
+    pub fn going_on(&self) -> bool {
+        held(&self.0.verdict).is_none()
     }
 
     /// Ends all sessions of the snapshot, because a part has failed.

@@ -60,6 +60,12 @@ impl Store {
         self.dir.join("queue").join(event)
     }
 
+    /// Where the batch of a drill lies; never merged, never mirrored.
+    #[must_use]
+    pub fn drill(&self, event: &str) -> PathBuf {
+        self.dir.join("drills").join(event)
+    }
+
     /// Replaces `name` in the store and its mirror, mirror first: what the store says is then never ahead of the mirror.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         for base in self.mirror.iter().chain(std::iter::once(&self.dir)) {

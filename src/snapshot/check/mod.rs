@@ -1,8 +1,8 @@
 //! `his-snapshot check`: the profile against both servers, everything at once.
 //!
-//! What the servers say is gathered first ([`facts`], and the catalog); the rules then only look: [`columns`] for what
-//! the profile names, [`references`] for what leads out of the captured tables, [`numbers`] for sequences and blocks,
-//! [`triggers`] for what the HIS does by itself, [`servers`] for rights and settings.
+//! What the servers say is gathered first (`facts`, and the catalog); the rules then only look: `columns` for what
+//! the profile names, `references` for what leads out of the captured tables, `numbers` for sequences and blocks,
+//! `triggers` for what the HIS does by itself, `servers` for rights and settings.
 
 mod columns;
 mod facts;

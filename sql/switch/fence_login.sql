@@ -1,0 +1,2 @@
+-- Gives a window role its login back. Parameters: role.
+ALTER ROLE {{ role | id }} LOGIN;
