@@ -931,7 +931,7 @@ fn a_check_finds_what_would_keep_windows_out_or_let_them_through() {
         ),
     ] {
         let unguarded = |sql: &str| {
-            h.standby.execute("his_g1", &format!("SET transaction_read_only = off; ALTER EVENT TRIGGER his_emergency_ddl DISABLE; {sql}; ALTER EVENT TRIGGER his_emergency_ddl ENABLE ALWAYS"))
+            h.standby.execute("his_g1", &format!("SET transaction_read_only = off; ALTER EVENT TRIGGER his_emergency_ddl DISABLE; {sql}; ALTER EVENT TRIGGER his_emergency_ddl ENABLE ALWAYS"));
         };
         unguarded(damage);
         h.work.run("his-load-standby", &["check"]).expect(3).says(says);
@@ -979,14 +979,8 @@ fn p2_exact_the_real_his_arrives_with_all_its_keys() {
     for file in ["load.sql", "add_fk.sql"] {
         primary.psql_file(DB, &dir.join(file));
     }
-    let tables: String = primary
-        .rows(
-            DB,
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1",
-        )
-        .iter()
-        .map(|t| format!("[[table]]\nname = \"public.{t}\"\n"))
-        .collect();
+    let names = "SELECT '[[table]]' || E'\\n' || 'name = \"public.' || relname || '\"' FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1";
+    let tables = primary.rows(DB, names).join("\n");
     let work = Workplace::new(&primary, &standby, &tables);
     let h = Hospital { primary, standby, work };
     h.snapshot();
