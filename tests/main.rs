@@ -1,6 +1,8 @@
 mod circle;
 mod export;
+mod gate;
 mod harness;
+mod load;
 mod merge;
 mod opened;
 mod snapshot;

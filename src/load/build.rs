@@ -26,23 +26,26 @@ pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &st
 
     settle::roles(site, standby, manifest)?;
     database::create(standby, loading, Some(&manifest.primary))?;
+    let path = own_path(&manifest.primary);
+    // Two sessions: one in which functions of the HIS are found, and one of ours, in which nothing of the HIS is.
+    let mut his = work::session(standby, loading, &path)?;
     let mut client = standby.connect_to(loading)?;
     database::set_bulk(&mut client, loading)?;
 
     let schema = Schema::open(standby, loading, snapshot)?;
     say("schema: types, tables, views, functions");
     schema.before_data()?;
-    settle::make_crash_safe(&mut client)?;
+    settle::make_crash_safe(&mut his)?;
     say(&format!("data: {} rows of {} tables, in and read back", manifest.rows, manifest.tables.len()));
     fill::tables(site, standby, loading, snapshot)?;
     settle::sequences(&mut client, site, manifest)?;
     // Now, while there is neither index nor trigger to be bothered.
-    settle::table_numbers(&mut client, site)?;
+    settle::table_numbers(&mut his, site)?;
 
     say("indexes, keys, triggers, policies");
     let (keys, comments) = schema.after_data(work::workers())?;
     say("foreign keys");
-    let dangling = foreign_keys::add(standby, loading, &keys, work::workers())?;
+    let dangling = foreign_keys::add(standby, (loading, &path), &keys, work::workers())?;
     for key in &dangling {
         let how = if key.left_out { "is left out" } else { "is not validated; new rows are checked" };
         site.talk.warn(format!(
@@ -52,17 +55,17 @@ pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &st
     }
     for comment in comments {
         // On a key that was left out there is nothing to comment on.
-        if let Err(e) = client.batch_execute(&comment.text) {
+        if let Err(e) = his.batch_execute(&comment.text) {
             log::info!("a comment is left out: {}", crate::db::reason::of(&e).1);
         }
     }
     say("materialized views and statistics");
     let mut left_out = schema.left_out;
-    for failed in schema::refresh(&mut client, &own_path(&manifest.primary))? {
+    for failed in schema::refresh(&mut his)? {
         site.talk.warn(format!("a materialized view stays empty: {failed}"));
         left_out.push(format!("rows of materialized view {failed}"));
     }
-    settle::analyze(&mut client, &own_path(&manifest.primary))?;
+    settle::analyze(&mut his)?;
 
     for warning in schema::take_ownership(&mut client)? {
         site.talk.warn(warning);

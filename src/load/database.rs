@@ -1,5 +1,6 @@
 //! The database of a generation as a whole: made, named, steered, dropped.
 
+use super::PROGRAM;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Primary, Setting};
@@ -15,6 +16,25 @@ pub fn unfinished(standby: &Server) -> Result<Vec<String>> {
         .query(crate::sql!("load/unfinished_databases.sql"), &[&standby.database()])
         .cannot("look for unfinished loads on the standby")?;
     Ok(rows.iter().map(|r| r.get(0)).collect())
+}
+
+/// Ends what killed runs left at work and drops what they left behind. Only for the holder of the lock.
+pub fn sweep(standby: &Server) -> Result<Vec<String>> {
+    let doing = "end the sessions of an unfinished load";
+    let mut client = standby.connect_to("postgres")?;
+    let started = Instant::now();
+    // A CREATE DATABASE that goes on by itself would be seen only after the sweep.
+    while !client.query(crate::sql!("load/end_orphans.sql"), &[&PROGRAM]).cannot(doing)?.is_empty() {
+        if started.elapsed() > Duration::from_secs(30) {
+            return Err(Error::failed(doing, "they do not end"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let left = unfinished(standby)?;
+    for database in &left {
+        drop(standby, database)?;
+    }
+    Ok(left)
 }
 
 pub fn drop(standby: &Server, database: &str) -> Result<()> {

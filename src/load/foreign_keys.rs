@@ -28,9 +28,9 @@ fn as_text<S: serde::Serializer>(name: &Name, to: S) -> std::result::Result<S::O
     to.collect_str(name)
 }
 
-/// Adds all foreign keys and returns those that do not hold.
-pub fn add(standby: &Server, database: &str, statements: &[Statement], workers: usize) -> Result<Vec<Dangling>> {
-    let mut client = standby.connect_to(database)?;
+/// Adds all foreign keys and returns those that do not hold. `place` is the database and its search path.
+pub fn add(standby: &Server, place: (&str, &str), statements: &[Statement], workers: usize) -> Result<Vec<Dangling>> {
+    let mut client = work::session(standby, place.0, place.1)?;
     let (given, sound): (Vec<&str>, Vec<&str>) =
         statements.iter().map(|s| s.text.as_str()).partition(|s| is_unvalidated(s));
     for statement in given {
@@ -60,7 +60,7 @@ pub fn add(standby: &Server, database: &str, statements: &[Statement], workers: 
     }
     let check: Vec<_> = unvalidated(&mut client)?.into_iter().filter(|k| !never.contains(&k.0)).collect();
     let found = Mutex::new(Vec::new());
-    work::share(standby, database, &check, workers, |client, (_, table, constraint)| {
+    work::share(standby, place, &check, workers, |client, (_, table, constraint)| {
         if !holds(client, table, constraint)?
             && let Ok(mut found) = found.lock()
         {

@@ -142,7 +142,8 @@ impl<'a> Before<'a> {
         if let Some(snapshot) = &self.snapshot {
             return Ok(snapshot.manifest.tables.iter().map(|t| (t.table.to_string(), t.rows)).collect());
         }
-        let mut client = standby.connect_to(&self.generation.database)?;
+        let path = super::build::own_path(&manifest.primary);
+        let mut client = super::work::session(standby, &self.generation.database, &path)?;
         let there = crate::catalog::Catalog::read(&mut client)?;
         let mut rows = BTreeMap::new();
         for table in manifest.tables.iter().filter(|t| there.get(&t.table).is_some()) {

@@ -38,13 +38,8 @@ pub fn init(site: &Site, dry_run: bool) -> Result<Made> {
     }
 
     let name = standby.database().to_owned();
-    let left = database::unfinished(&standby)?;
-    for left in left {
-        done.push(format!("database '{left}': dropped, an unfinished run left it behind"));
-        if !dry_run {
-            database::drop(&standby, &left)?;
-        }
-    }
+    let left = if dry_run { database::unfinished(&standby)? } else { database::sweep(&standby)? };
+    done.extend(left.iter().map(|l| format!("database '{l}': dropped, an unfinished run left it behind")));
     let exists = standby::databases(&standby)?.contains(&name);
     if exists {
         adopt(site, &standby, dry_run, &mut done)?;

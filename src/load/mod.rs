@@ -83,9 +83,8 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
     let started = Instant::now();
     let plan = plan(site, snapshot, accept)?;
     let standby = site.profile.standby()?.named(PROGRAM);
-    for left in &plan.sweep {
-        site.talk.say(format!("dropping '{left}', which an unfinished run left behind"));
-        database::drop(&standby, left)?;
+    for left in database::sweep(&standby)? {
+        site.talk.say(format!("dropped '{left}', which an unfinished run had left behind"));
     }
     let id = plan.snapshot.id.clone();
     let rows = plan.snapshot.manifest.rows;

@@ -88,8 +88,8 @@ impl<'a> Schema<'a> {
         let builds = |s: &&Statement| matches!(s.kind.as_str(), "INDEX" | "CONSTRAINT");
         let indexes: Vec<&Statement> = rest.iter().filter(builds).collect();
         let early = Mutex::new(Vec::new());
-        work::share(self.standby, self.database, &indexes, workers, |client, statement| {
-            match self.run(client, statement)? {
+        work::share(self.standby, (self.database, &self.search_path), &indexes, workers, |client, statement| {
+            match run(client, statement)? {
                 Ran::Done => {}
                 // Of a materialized view that itself waits for a key.
                 Ran::TooEarly => early.lock().map(|mut e| e.push(statement.text.clone())).unwrap_or_default(),
@@ -97,9 +97,9 @@ impl<'a> Schema<'a> {
             Ok(())
         })?;
         let early = early.into_inner().unwrap_or_default();
-        let mut client = self.standby.connect_to(self.database)?;
+        let mut client = work::session(self.standby, self.database, &self.search_path)?;
         for statement in rest.iter().filter(|s| !builds(s) || early.contains(&s.text)) {
-            if let Ran::TooEarly = self.run(&mut client, statement)? {
+            if let Ran::TooEarly = run(&mut client, statement)? {
                 return Err(Error::failed(
                     "build the schema of the HIS on the standby",
                     "an index is of a table that is not there",
@@ -107,16 +107,6 @@ impl<'a> Schema<'a> {
             }
         }
         Ok((keys, comments))
-    }
-
-    fn run(&self, client: &mut Client, statement: &Statement) -> Result<Ran> {
-        let doing = || format!("build the schema of the HIS on the standby ({})", statement.kind.to_lowercase());
-        client.execute(crate::sql!("load/search_path.sql"), &[&self.search_path, &false]).cannot(doing())?;
-        match client.batch_execute(&statement.text) {
-            Ok(()) => Ok(Ran::Done),
-            Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Ran::TooEarly),
-            Err(e) => Err(e).cannot(doing()),
-        }
     }
 
     fn script(&self, section: &str) -> Result<String> {
@@ -134,6 +124,15 @@ impl<'a> Schema<'a> {
 enum Ran {
     Done,
     TooEarly,
+}
+
+fn run(client: &mut Client, statement: &Statement) -> Result<Ran> {
+    let doing = || format!("build the schema of the HIS on the standby ({})", statement.kind.to_lowercase());
+    match client.batch_execute(&statement.text) {
+        Ok(()) => Ok(Ran::Done),
+        Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Ran::TooEarly),
+        Err(e) => Err(e).cannot(doing()),
+    }
 }
 
 fn temporary(text: &str) -> Result<NamedTempFile> {
@@ -183,16 +182,13 @@ fn split(script: &str) -> Vec<Statement> {
 }
 
 /// Fills the materialized views, those that others are made of first. One that cannot be filled is said by name.
-pub fn refresh(client: &mut Client, search_path: &str) -> Result<Vec<String>> {
+pub fn refresh(client: &mut Client) -> Result<Vec<String>> {
     let views = client.query(crate::sql!("load/materialized_views.sql"), &[]).cannot("list the materialized views")?;
     let mut failed = Vec::new();
     for row in views {
         let view = crate::catalog::Name { schema: row.get(0), name: row.get(1) };
         let text = sql::render(crate::sql!("load/refresh.sql"), context! { view => view.sql() })?;
         let mut tx = client.transaction().cannot("refresh the materialized views")?;
-        // Their functions may name things without a schema, as they do on the primary.
-        tx.execute(crate::sql!("load/search_path.sql"), &[&search_path, &true])
-            .cannot("refresh the materialized views")?;
         match tx.batch_execute(&text).and_then(|()| tx.commit()) {
             Ok(()) => {}
             Err(e) if crate::db::reason::is_connection_loss(&e) => {

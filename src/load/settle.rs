@@ -76,13 +76,9 @@ pub fn table_numbers(client: &mut Client, site: &Site) -> Result<()> {
     Ok(())
 }
 
-/// Statistics for the planner; expression indexes may call functions of the HIS by their bare names.
-pub fn analyze(client: &mut Client, search_path: &str) -> Result<()> {
-    let doing = "gather statistics of the generation";
-    let mut tx = client.transaction().cannot(doing)?;
-    tx.execute(crate::sql!("load/search_path.sql"), &[&search_path, &true]).cannot(doing)?;
-    tx.batch_execute(crate::sql!("load/analyze.sql")).cannot(doing)?;
-    tx.commit().cannot(doing)
+/// Statistics for the planner.
+pub fn analyze(client: &mut Client) -> Result<()> {
+    client.batch_execute(crate::sql!("load/analyze.sql")).cannot("gather statistics of the generation")
 }
 
 /// Tables that the HIS keeps unlogged would be empty after a crash of the standby; here they must not be.

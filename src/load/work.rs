@@ -1,7 +1,7 @@
 //! Work on one database shared among a few sessions: the first error ends it for all.
 
 use crate::db::{Client, Server};
-use crate::error::{Error, Result};
+use crate::error::{Cannot, Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -11,10 +11,17 @@ pub fn workers() -> usize {
     thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
 }
 
+/// A session that finds what functions of the HIS name without a schema: indexes, keys and views call them.
+pub fn session(standby: &Server, database: &str, search_path: &str) -> Result<Client> {
+    let mut client = standby.connect_to(database)?;
+    client.execute(crate::sql!("load/search_path.sql"), &[&search_path, &false]).cannot("set up a session")?;
+    Ok(client)
+}
+
 /// Does `work` with each item, in order, by at most `workers` sessions in `database`.
 pub fn share<T: Sync>(
     standby: &Server,
-    database: &str,
+    (database, search_path): (&str, &str),
     items: &[T],
     workers: usize,
     work: impl Fn(&mut Client, &T) -> Result<()> + Sync,
@@ -26,7 +33,7 @@ pub fn share<T: Sync>(
             let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
             let client = match &mut client {
                 Some(client) => client,
-                none => none.insert(standby.connect_to(database)?),
+                none => none.insert(session(standby, database, search_path)?),
             };
             work(client, item)?;
         }

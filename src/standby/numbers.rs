@@ -198,8 +198,10 @@ fn position(client: &mut impl GenericClient, block: &Block, seen: &mut Seen) -> 
     Ok(increment.max(1))
 }
 
-fn highest_in_columns(client: &mut impl GenericClient, block: &Block, seen: &mut Seen) -> Result<()> {
+fn highest_in_columns(client: &mut Client, block: &Block, seen: &mut Seen) -> Result<()> {
     let doing = || format!("look for emergency numbers of '{}'", block.sequence);
+    let mut client = client.transaction().cannot(doing())?;
+    client.query(crate::sql!("standby/own_path.sql"), &[]).cannot(doing())?;
     let owners = client.query(crate::sql!("standby/number_owner.sql"), &[&block.sequence.sql()]).cannot(doing())?;
     for owner in owners {
         let table = Name { schema: owner.get(0), name: owner.get(1) };
@@ -210,5 +212,5 @@ fn highest_in_columns(client: &mut impl GenericClient, block: &Block, seen: &mut
         )?;
         note(seen, block, client.query_one(&text, &[]).cannot(doing())?.get(0));
     }
-    Ok(())
+    client.rollback().cannot(doing())
 }
