@@ -5,4 +5,5 @@ mod merge;
 mod opened;
 mod snapshot;
 mod support;
+mod switch;
 mod triggers;
