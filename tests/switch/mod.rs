@@ -7,6 +7,7 @@ mod refusals;
 mod resume;
 mod shows;
 mod stays;
+mod traffic;
 
 use std::fs;
 use std::time::Duration;

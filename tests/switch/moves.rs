@@ -22,7 +22,7 @@ fn assert_sides(log: &[Attempt], opened: std::time::Duration, closing: std::time
     for a in log.iter().filter(|a| a.outcome == Outcome::Committed) {
         match a.port {
             Some(54_321) => {
-                assert!(a.began < opened || a.ended > closing, "on the primary while the standby is open: {a:?}")
+                assert!(a.began < opened || a.ended > closing, "on the primary while the standby is open: {a:?}");
             }
             _ => assert!(a.ended > std::time::Duration::ZERO && a.began < closing + SOON, "{a:?}"),
         }
@@ -311,4 +311,33 @@ fn closing_waits_for_running_transactions_and_names_those_it_ends() {
     stuck.batch_execute("COMMIT").expect_err("it was ended");
     assert_eq!(hospital.primary.value(DB, "SELECT count(*) FROM op.charge WHERE who = 'stuck'"), "0");
     assert!(hospital.journal("switch primary").contains(&"close standby done".to_owned()));
+}
+
+#[test]
+fn held_units_do_not_keep_the_windows_away() {
+    let hospital = Hospital::new();
+    hospital.open();
+    hospital.standby.execute(DB, "UPDATE op.charge SET who = 'standby' WHERE id = 1");
+    hospital.primary.execute(DB, "UPDATE op.charge SET who = 'primary' WHERE id = 1");
+    let back = hospital.switch(3, &["primary"]);
+    assert_eq!((&back["mode"], &back["units"]["held"], &back["balanced"]), (&json!("normal"), &json!(1), &json!(true)));
+    assert_eq!(hospital.side(), "primary");
+    assert_eq!(hospital.status()["next"], "his-merge conflicts: units wait for a person");
+}
+
+#[test]
+fn a_damaged_batch_stops_the_return_before_the_windows_feel_it() {
+    let hospital = Hospital::new();
+    hospital.open();
+    assert_eq!(hospital.side(), "standby");
+    hospital.work.run("his-export-queue", &[]).expect(0);
+    let file = hospital.work.store().join("queue/01-0001/000001/units.csv");
+    let good = std::fs::read(&file).unwrap();
+    let mut bad = good.clone();
+    bad[10] ^= 1;
+    std::fs::write(&file, bad).unwrap();
+    hospital.switch(5, &["primary"]);
+    assert_eq!(hospital.side(), "standby");
+    std::fs::write(&file, good).unwrap();
+    assert_eq!(hospital.switch(0, &["primary"])["units"]["merged"], 2);
 }

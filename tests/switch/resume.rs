@@ -115,3 +115,22 @@ fn a_standby_that_died_open_stays_shut_until_it_is_confirmed_and_skips_numbers()
     assert!(hospital.journal("confirm").contains(&"confirm standby done".to_owned()));
     assert_eq!(hospital.switch(0, &["primary"])["units"]["merged"], 2);
 }
+
+#[test]
+fn p7_a_planned_opening_killed_at_any_moment_is_finished_without_a_gap() {
+    let hospital = Hospital::new();
+    for round in 0..8_u64 {
+        let planned = ["standby", "--planned", "--reason", "new disks"];
+        hospital.primary.execute(DB, &format!("INSERT INTO op.charge (total, who) VALUES (1, 'late {round}')"));
+        let killed = hospital.work.start("his-switch", &planned);
+        std::thread::sleep(Duration::from_millis(20 + round * 90));
+        killed.kill();
+        let opened = hospital.switch(0, &planned);
+        assert_eq!(opened["mode"], "standby", "round {round}");
+        let late = format!("SELECT count(*) FROM op.charge WHERE who = 'late {round}'");
+        assert_eq!(hospital.standby.value(DB, &late), "1", "round {round}");
+        assert_eq!(hospital.side(), "standby", "round {round}");
+        hospital.switch(0, &["primary"]);
+        assert_eq!(hospital.side(), "primary", "round {round}");
+    }
+}
