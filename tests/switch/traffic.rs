@@ -46,7 +46,8 @@ fn round_trips_under_traffic_lose_nothing_double_nothing_and_never_split_the_win
         .pause(Duration::from_millis(30))
         .limit(Duration::from_secs(3))
         .open();
-    let (mut away, mut home): (Vec<(Duration, Duration)>, Vec<(Duration, Duration)>) = (Vec::new(), Vec::new());
+    let mut away: Vec<(Duration, Duration)> = Vec::new();
+    let mut home: Vec<(Duration, Duration)> = Vec::new();
     let mut returned = Duration::ZERO;
     let mut slowest: BTreeMap<String, f64> = BTreeMap::new();
     for round in 0..rounds {
