@@ -225,6 +225,7 @@ DECLARE
   slot outpatient.schedule;
   level base.registration_level;
   category base.settlement_category;
+  chosen bigint;
   who outpatient.patient;
   reg_id bigint;
   lines jsonb;
@@ -264,11 +265,13 @@ BEGIN
     END IF;
   END IF;
 
-  SELECT * INTO who FROM outpatient.patient WHERE id = coalesce(
+  -- In a statement of its own: in a WHERE it would be called for every row.
+  chosen := coalesce(
     booked.patient_id,
     CASE WHEN outpatient.window_choice(dice, 3, 5) > 0
          THEN outpatient.window_known_patient(dice, day, slot.department_id) END,
     outpatient.window_new_patient(dice, day));
+  SELECT * INTO STRICT who FROM outpatient.patient WHERE id = chosen;
   -- Now and then a known patient has a new telephone number.
   IF outpatient.window_choice(dice, 4, 12) = 0 THEN
     UPDATE outpatient.patient SET phone = '100' || lpad(outpatient.window_choice(dice, 5, 100000000)::text, 8, '0')
@@ -307,8 +310,8 @@ DECLARE
   dice bigint := outpatient.window_dice(client, seed);
   cashier integer := outpatient.window_cashier(client);
   day date := outpatient.today();
-  low bigint;
-  high bigint;
+  unpaid bigint;
+  pivot bigint;
   todo outpatient.doctor_order;
   line record;
   reg outpatient.registration;
@@ -316,13 +319,15 @@ DECLARE
   lines jsonb;
   done outpatient.charge;
 BEGIN
-  SELECT min(id), max(id) INTO low, high FROM outpatient.doctor_order WHERE charge_status = 0;
-  IF low IS NULL THEN
+  -- By place and not by id, here and below: emergency numbers lie far above the others.
+  SELECT count(*) INTO unpaid FROM outpatient.doctor_order WHERE charge_status = 0;
+  IF unpaid = 0 THEN
     RETURN 'none';
   END IF;
+  SELECT id INTO pivot FROM outpatient.doctor_order WHERE charge_status = 0
+   ORDER BY id OFFSET outpatient.window_choice(dice, 1, unpaid) LIMIT 1;
   SELECT * INTO todo FROM outpatient.doctor_order
-   WHERE charge_status = 0 AND id >= low + outpatient.window_choice(dice, 1, high - low + 1)
-   ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
+   WHERE charge_status = 0 AND id >= pivot ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF todo.id IS NULL THEN
     SELECT * INTO todo FROM outpatient.doctor_order
      WHERE charge_status = 0 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
@@ -359,8 +364,7 @@ DECLARE
   dice bigint := outpatient.window_dice(client, seed);
   cashier integer := outpatient.window_cashier(client);
   reasons constant text[] := ARRAY['患者要求', '医生改方', '重复收费', '药品缺货'];
-  low bigint;
-  high bigint;
+  refundable bigint;
   pivot bigint;
   original outpatient.charge;
   reg outpatient.registration;
@@ -370,21 +374,19 @@ DECLARE
   printed bigint;
   offset_id bigint;
 BEGIN
-  SELECT min(id), max(id) INTO low, high FROM outpatient.charge WHERE cashier_id = cashier AND status = 0;
-  IF low IS NULL THEN
+  SELECT count(*) INTO refundable FROM outpatient.charge WHERE cashier_id = cashier AND status = 0;
+  IF refundable = 0 THEN
     RETURN 'none';
   END IF;
-  pivot := low + outpatient.window_choice(dice, 1, high - low + 1);
-  -- A few charges from the pivot on, then from the start: one that may still be refunded is not always the first.
+  SELECT id INTO pivot FROM outpatient.charge WHERE cashier_id = cashier AND status = 0
+   ORDER BY id OFFSET outpatient.window_choice(dice, 1, refundable) LIMIT 1;
+  -- The first from there on that may still be refunded; not every charge may.
   SELECT c.* INTO original
     FROM outpatient.charge AS c
     JOIN outpatient.registration AS r ON r.id = c.registration_id
     LEFT JOIN outpatient.doctor_order AS o ON o.id = c.order_id
-   WHERE c.cashier_id = cashier AND c.status = 0
+   WHERE c.cashier_id = cashier AND c.status = 0 AND c.id >= pivot
      AND CASE c.kind WHEN 'order' THEN o.charge_status = 1 AND o.exec_status = 0 ELSE r.status = 0 END
-     AND c.id >= CASE WHEN EXISTS (SELECT FROM outpatient.charge AS x
-                                    WHERE x.cashier_id = cashier AND x.status = 0 AND x.id >= pivot)
-                      THEN pivot ELSE low END
    ORDER BY c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
   IF original.id IS NULL THEN
     RETURN 'none';
@@ -453,17 +455,19 @@ DECLARE
   day date := outpatient.today();
   kinds constant outpatient.order_kind[] := ARRAY['drug','drug','drug','lab','exam','treatment'];
   kind outpatient.order_kind := kinds[1 + outpatient.window_choice(dice, 1, 6)];
-  low bigint;
-  high bigint;
+  registrations bigint;
+  pivot bigint;
   reg outpatient.registration;
   new_id bigint;
 BEGIN
-  SELECT min(id), max(id) INTO low, high FROM outpatient.registration;
-  IF low IS NULL THEN
+  SELECT count(*) INTO registrations FROM outpatient.registration WHERE visit_date = day;
+  IF registrations = 0 THEN
     RETURN 'none';
   END IF;
+  SELECT id INTO pivot FROM outpatient.registration WHERE visit_date = day
+   ORDER BY id OFFSET outpatient.window_choice(dice, 2, registrations) LIMIT 1;
   SELECT * INTO reg FROM outpatient.registration
-   WHERE visit_date = day AND status <> 2 AND id >= low + outpatient.window_choice(dice, 2, high - low + 1)
+   WHERE visit_date = day AND status <> 2 AND id >= pivot
    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF reg.id IS NULL THEN
     RETURN 'none';
