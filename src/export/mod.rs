@@ -83,7 +83,13 @@ pub fn run(site: &Site, last: bool) -> Result<Exported> {
 
 /// Writes everything that a drill captured as one batch with its closing record, below `store/drills/`. It says that it
 /// is a drill's, so no merge takes it, and neither the state nor the mirror hears of it.
-pub fn drill(site: &Site, client: &mut Client, generation: Generation, event: &str, epoch: u64) -> Result<Option<Made>> {
+pub fn drill(
+    site: &Site,
+    client: &mut Client,
+    generation: Generation,
+    event: &str,
+    epoch: u64,
+) -> Result<Option<Made>> {
     let mut export = Export { site, generation, current: epoch, drill: true };
     export.new_batch(client, event, epoch, true)
 }

@@ -148,7 +148,8 @@ impl Drill<'_> {
             self.step("workload", |d| {
                 let args = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &file.to_string_lossy()];
                 let doing = format!("run the workload '{}'", file.display());
-                let ran = programs::run("psql", &d.server.clone().named("his-drill-window"), &d.database, &args, &doing);
+                let ran =
+                    programs::run("psql", &d.server.clone().named("his-drill-window"), &d.database, &args, &doing);
                 ran.map(drop)
             })?;
         }
@@ -169,7 +170,8 @@ impl Drill<'_> {
             format!("  {:<9} {:>8.3} s", s["step"].as_str().unwrap_or_default(), s["seconds"].as_f64().unwrap_or(0.0))
         });
         let units = made.map_or(0, |m| m.units);
-        let title = format!("drill {}: {units} units captured and exported, nothing of it can be merged", self.event.id);
+        let title =
+            format!("drill {}: {units} units captured and exported, nothing of it can be merged", self.event.id);
         let notes = warnings.iter().map(|w| format!("NOTE: {w}"));
         let text = std::iter::once(title).chain(lines).chain(notes).collect::<Vec<_>>().join("\n");
         let json = json!({
