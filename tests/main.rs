@@ -8,4 +8,5 @@ mod merge;
 mod opened;
 mod snapshot;
 mod support;
+mod switch;
 mod triggers;

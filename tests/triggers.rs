@@ -61,12 +61,12 @@ fn once(mode: &str) -> Opened {
     // A window's clock zone is its own; the local time it wrote must come back as it is.
     o.standby.execute("his", "ALTER ROLE postgres SET timezone = 'America/New_York'");
     o.window(&DAY);
-    let made = o.standby.rows("his", "SELECT id, made_at FROM h.sale ORDER BY id");
+    let written = o.standby.rows("his", "SELECT id, made_at FROM h.sale ORDER BY id");
     o.meanwhile("UPDATE h.drug SET stock = stock - 10 WHERE id = 1");
     let json = o.merge(0);
     assert_eq!(json["balanced"], true);
     assert_eq!(o.rows("SELECT id, qty, total FROM h.sale ORDER BY id"), ["1|2|2.5000", "2|4|2.0000", "3|1|1.2500"]);
-    assert_eq!(o.rows("SELECT id, made_at FROM h.sale ORDER BY id"), made);
+    assert_eq!(o.rows("SELECT id, made_at FROM h.sale ORDER BY id"), written);
     assert_eq!(o.rows("SELECT id, stock FROM h.drug ORDER BY id"), ["1|86", "2|96"]);
     assert_eq!(
         o.rows("SELECT what, sale_id, count(*) FROM h.audit GROUP BY 1, 2 ORDER BY 1, 2"),

@@ -45,6 +45,16 @@ timed() {
   took=$(since "$start")
 }
 
+# Waits until at least one act on the server at this port is committed since then.
+wait_for_act() { # port since
+  local tries=0
+  until [ "$(count "$1" "$2")" -gt 0 ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || fail "no window got through to the server at port $1 within a minute"
+    sleep 0.1
+  done
+}
+
 pids=()
 finish() {
   code=$?
@@ -128,7 +138,7 @@ tell "THE PRIMARY IS KILLED at full traffic, after $before acts at the windows"
 timed his-switch standby --reason "demo: primary killed" --ordered-by demo --level 1 --accept-stale -q >"$place/switch.txt"
 [ "$code" -eq 0 ] || fail "his-switch standby ended with $code: $(cat "$place/switch.txt")"
 tell "his-switch standby: the standby is open ($took s)"
-until [ "$(count 54322 "$killed")" -gt 0 ]; do sleep 0.05; done
+wait_for_act 54322 "$killed"
 tell "the first act on the standby is committed, $(since "$killed") s after the crash"
 
 ( while [ ! -e "$place/stop-export" ]; do his-export-queue -q >>"$place/export.log" 2>&1 || echo "export ended with $?" >>"$place/export.log"; sleep 2; done ) &
@@ -152,7 +162,7 @@ case $code in
   *) fail "his-switch primary ended with $code: $(cat "$place/return.err")" ;;
 esac
 tell "his-switch primary: merged while the windows worked, closed, merged the tail, windows back ($took s, exit $code)"
-until [ "$(count 54321 "$returning")" -gt 0 ]; do sleep 0.05; done
+wait_for_act 54321 "$returning"
 last=$(awk '$2 == 0 && $4 == 54322 { if ($1 > m) m = $1 } END { printf "%.6f", m }' "$place"/window-*.log)
 first=$(awk -v from="$returning" '$2 == 0 && $4 == 54321 && $1 >= from { if (!m || $1 < m) m = $1 } END { printf "%.6f", m }' "$place"/window-*.log)
 tell "the windows are back on the primary; the pause they felt: $(awk -v a="$last" -v b="$first" 'BEGIN { printf "%.1f", b - a }') s"

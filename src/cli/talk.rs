@@ -31,7 +31,6 @@ impl Talk {
     }
 
     /// Something a person should know although the step goes on; also said with `--quiet`.
-    #[expect(clippy::unused_self, reason = "a warning is never silenced, but it is said through the same door")]
     pub fn warn(&self, line: impl AsRef<str>) {
         eprintln!("WARNING: {}", line.as_ref());
     }

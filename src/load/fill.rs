@@ -93,12 +93,14 @@ fn of_the_server(error: io::Error, doing: &str) -> Error {
 }
 
 fn refused_row(error: &postgres::Error, table: &Table) -> Error {
-    let (exit, reason, _) = reason::of(error);
-    let error = Error::new(exit, format!("fill '{}'", table.table), reason);
-    if exit == Exit::Failed {
-        error.hint("the standby's schema does not take a row that the primary has: a column left out by omit that must not be NULL, or a check that depends on something the standby lacks. his-snapshot check names it.")
-    } else {
-        error
+    let (exit, reason, hint) = reason::of(error);
+    let told = Error::new(exit, format!("fill '{}'", table.table), reason);
+    // Classes 22 and 23: a value or a rule; anything else is the server's trouble, not the row's.
+    let of_a_row = error.code().is_some_and(|c| c.code().starts_with("22") || c.code().starts_with("23"));
+    match hint {
+        Some(hint) => told.hint(hint),
+        None if of_a_row => told.hint("the standby's schema does not take a row that the primary has: a column left out by omit that must not be NULL, or a check that depends on something the standby lacks. his-snapshot check names it."),
+        None => told,
     }
 }
 

@@ -45,7 +45,7 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
             .hint("his-switch primary merges and brings the windows back; use --early if the primary is known to be sound."));
     }
     let mut client = connect(site)?;
-    let own = session(&mut client)?;
+    let primary = session(&mut client)?;
     ledger::ensure(&mut client)?;
     let last_run = ledger::last_run(&mut client)?;
     if last_run < state.merge_run {
@@ -59,7 +59,7 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     for batches in work {
         let Some(event) = batches.first().map(|b| b.manifest.event.clone()) else { continue };
         let was = account(site, &mut client, &event)?.units;
-        merge_event(site, &mut client, &event, &batches, &own)?;
+        merge_event(site, &mut client, &event, &batches, &primary)?;
         let now = account(site, &mut client, &event)?.units;
         new.merged += now.merged - was.merged;
         new.held += now.held.saturating_sub(was.held);
@@ -105,14 +105,23 @@ fn connect(site: &Site) -> Result<Client> {
     Ok(client)
 }
 
-/// The primary's own settings, and that it is one that can be written to.
-fn session(client: &mut Client) -> Result<Own> {
+/// The server that is merged into; read once a run, because nothing may change its schema meanwhile and go unnoticed:
+/// a change shows as a refused or unequal row.
+struct Primary {
+    system: String,
+    own: Own,
+    catalog: Catalog,
+}
+
+/// The primary's own settings and schema, and that it is one that can be written to.
+fn session(client: &mut Client) -> Result<Primary> {
     let row = client.query_one(crate::sql!("merge/session.sql"), &[]).cannot("read the primary's settings")?;
     if row.get::<_, bool>(3) {
         return Err(Error::refused("merge", "this server is a replica in recovery, not the primary")
             .hint("point [primary] url at the server that takes writes, or promote this one."));
     }
-    Ok(Own { timezone: row.get(0), search_path: row.get(1) })
+    let own = Own { timezone: row.get(0), search_path: row.get(1) };
+    Ok(Primary { system: row.get(2), own, catalog: Catalog::read(client)? })
 }
 
 /// The batches to look at, by event in order of epochs, and the first break of a chain.
@@ -140,7 +149,7 @@ fn pending(site: &Site, dirs: &[PathBuf]) -> Result<(Vec<Vec<Batch>>, Option<Err
 }
 
 /// Merges those of `batches` that the ledger does not have, each following the one before.
-fn merge_event(site: &Site, client: &mut Client, event: &str, batches: &[Batch], own: &Own) -> Result<()> {
+fn merge_event(site: &Site, client: &mut Client, event: &str, batches: &[Batch], primary: &Primary) -> Result<()> {
     let recorded = ledger::batches(client, event)?;
     let mut before = recorded.last().map(|r| (r.batch, r.sha256.clone()));
     for batch in batches {
@@ -168,16 +177,16 @@ fn merge_event(site: &Site, client: &mut Client, event: &str, batches: &[Batch],
             return Err(Error::damaged(doing(), format!("it does not follow what is merged (batch {expected} is the next, after SHA-256 {})", before.map_or_else(|| "none".to_owned(), |b| b.1)))
                 .hint("give the missing batch as well, or leave the directories out so that all of the store are merged in order."));
         }
-        merge_batch(site, client, batch, own)?;
+        merge_batch(site, client, batch, primary)?;
         before = Some((m.batch, batch.sha256.clone()));
     }
     Ok(())
 }
 
-fn merge_batch(site: &Site, client: &mut Client, batch: &Batch, own: &Own) -> Result<()> {
+fn merge_batch(site: &Site, client: &mut Client, batch: &Batch, primary: &Primary) -> Result<()> {
     let m = &batch.manifest;
-    let system: String = client.query_one(crate::sql!("merge/session.sql"), &[]).cannot("identify the primary")?.get(2);
-    if !m.primary_system_identifier.is_empty() && system != m.primary_system_identifier {
+    let system = &primary.system;
+    if !m.primary_system_identifier.is_empty() && *system != m.primary_system_identifier {
         return Err(Error::refused(
             format!("merge batch {} of '{}'", m.batch, m.event),
             format!(
@@ -187,8 +196,7 @@ fn merge_batch(site: &Site, client: &mut Client, batch: &Batch, own: &Own) -> Re
         )
         .hint("check [primary] url; a primary rebuilt from a dump must first get back what it lost."));
     }
-    let catalog = Catalog::read(client)?;
-    let targets = target::targets(m, &catalog, &site.profile)?;
+    let targets = target::targets(m, &primary.catalog, &site.profile)?;
     let epoch = i64::try_from(m.epoch).unwrap_or(i64::MAX);
     let row = client
         .query_one(crate::sql!("merge/begin_run.sql"), &[&m.event, &epoch, &site.by, &crate::store::host()])
@@ -196,7 +204,7 @@ fn merge_batch(site: &Site, client: &mut Client, batch: &Batch, own: &Own) -> Re
     let run: i64 = row.get(0);
     let staged = stage::stage(client, batch, &targets)?;
     let bar = site.talk.bar(m.totals.units, "merging units");
-    let applying = Applying { batch, targets: &targets, catalog: &catalog, own, run };
+    let applying = Applying { batch, targets: &targets, catalog: &primary.catalog, own: &primary.own, run };
     applying.all(client, staged, |done| bar.set_position(done))?;
     bar.finish_and_clear();
     ledger::record_batch(client, batch, run)?;

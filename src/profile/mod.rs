@@ -86,7 +86,6 @@ pub struct Endpoint {
 
 /// One `[[table]]`.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the profile")]
 pub struct Table {
     pub name: Name,
     pub line: usize,

@@ -148,7 +148,7 @@ mod tests {
         make_dir(&unfinished).unwrap();
         fs::write(unfinished.join("f"), b"x").unwrap();
         publish_dir(&unfinished, &path).unwrap();
-        assert_eq!(list(dir.path()).unwrap(), [path.clone()]);
+        assert_eq!(list(dir.path()).unwrap(), std::slice::from_ref(&path));
         make_dir(&unfinished).unwrap();
         assert!(publish_dir(&unfinished, &path).is_err());
         sweep(dir.path()).unwrap();

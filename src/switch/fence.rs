@@ -74,6 +74,8 @@ pub struct Put {
     pub revoked: Vec<String>,
     /// Sessions that were ended.
     pub sessions: Vec<Session>,
+    /// It was on before.
+    pub already: bool,
     /// No window could have come, and none was there.
     pub nobody: bool,
 }
@@ -86,6 +88,9 @@ impl Put {
             return "nobody is left to fence there".to_owned();
         }
         let mut parts = Vec::new();
+        if self.already {
+            parts.push("it is on already".to_owned());
+        }
         if !self.roles.is_empty() {
             parts.push(format!("no login for {}", self.roles.join(", ")));
         }
@@ -215,8 +220,9 @@ fn change(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Put> {
         tx.batch_execute(crate::sql!("switch/fence_record.sql"))
             .cannot("make the record of the fence on the primary")?;
     }
+    let already = tx.query_one(crate::sql!("switch/fence_is_on.sql"), &[]).cannot(doing)?.get(0);
     let sessions = sessions(tx, wanted)?;
-    let mut put = Put { kind: wanted.kind, roles: Vec::new(), revoked: Vec::new(), sessions, nobody: false };
+    let mut put = Put { kind: wanted.kind, roles: Vec::new(), revoked: Vec::new(), sessions, already, nobody: false };
     let could_come = match wanted.kind {
         Kind::Roles => {
             put.roles = take_logins(tx, wanted)?;
@@ -233,7 +239,7 @@ fn change(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Put> {
         return Err(Error::refused(doing, format!("our role may not end the sessions of '{}' there", session.user))
             .hint("GRANT pg_signal_backend to the role of [primary] url, or end those sessions by hand; --both-live goes on with both sides working."));
     }
-    put.nobody = !could_come && put.sessions.is_empty();
+    put.nobody = !already && !could_come && put.sessions.is_empty();
     tx.execute(
         crate::sql!("switch/fence_note.sql"),
         &[&wanted.event, &wanted.kind.name(), &wanted.by, &crate::store::host()],

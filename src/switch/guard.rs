@@ -6,6 +6,7 @@ use super::{moves, ours};
 use crate::cli::Site;
 use crate::error::{Exit, Result};
 use crate::store::FenceState;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub fn leave_behind(site: &Site) {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // Away from the shell that gave the command: its end is not the guard's.
+            .process_group(0)
             .spawn()
     });
     if let Err(e) = started {
@@ -37,8 +40,6 @@ pub fn leave_behind(site: &Site) {
 
 /// Waits until the primary answers and fences it; ends as soon as no fence is waiting any more.
 pub fn run(site: &Site) -> Result<Option<fence::Put>> {
-    // Away from the shell that gave the command: its end is not ours.
-    let _ = rustix::process::setsid();
     let lock = site.store.dir().join("locks").join("guard.lock");
     let Ok(file) = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&lock) else {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! `his-switch status`: how everything stands, with both servers on or off.
 
-use super::choose::{self, Asked};
+use super::choose::{self, Asked, Why};
 use super::primary_side;
 use super::{clock, lost, moves, ours};
 use crate::cli::{Outcome, Site, Talk};
@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 struct StandbySide {
     /// The generation that is open, or that the next opening would take.
     generation: Option<Generation>,
+    /// Nothing has been written in it since it was loaded, and it is not older than `max_age`.
+    fresh: bool,
     /// The database that has the standby's name.
     gate: Option<Gate>,
     writable: bool,
@@ -134,8 +136,17 @@ fn standby_side(site: &Site, state: &State) -> Result<StandbySide> {
         now: Utc::now(),
         accept_stale: true,
     };
-    let generation = choose::choose(&all, &name, asked).ok().map(|c| c.generation);
-    Ok(StandbySide { generation, gate: current.map(|g| g.gate), writable, windows, captured, drill })
+    let choice = choose::choose(&all, &name, asked).ok();
+    let fresh = choose::choose(&all, &name, Asked { accept_stale: false, ..asked }).is_ok_and(|c| c.why == Why::Fresh);
+    Ok(StandbySide {
+        generation: choice.map(|c| c.generation),
+        fresh,
+        gate: current.map(|g| g.gate),
+        writable,
+        windows,
+        captured,
+        drill,
+    })
 }
 
 fn primary_side(site: &Site) -> Result<PrimarySide> {
@@ -348,6 +359,9 @@ fn next_step(seen: &Seen) -> String {
         Mode::Paper => "`his-switch primary` when the primary is back, or `his-switch standby`".to_owned(),
         Mode::Normal if seen.account.is_some_and(|a| a.held > 0) => {
             "his-merge conflicts: units wait for a person".to_owned()
+        }
+        Mode::Normal if primary && seen.standby.as_ref().is_some_and(|s| !s.fresh) => {
+            "his-snapshot and his-load-standby: the standby has nothing fresh to open".to_owned()
         }
         Mode::Normal if primary => "nothing".to_owned(),
         Mode::Normal if openable => "if the primary is out: `his-switch standby --reason TEXT`".to_owned(),

@@ -51,7 +51,8 @@ pub fn run(site: &Site, opening: &Opening) -> Result<Outcome> {
         return Ok(outcome);
     }
     let mut prepared = prepare(site, opening, &state)?;
-    if opening.planned && !prepared.resumes {
+    // A planned opening that was killed before its generation was loaded begins again; after that it is like any other.
+    if opening.planned && prepared.event.generation.is_none() {
         return planned(site, opening, &state, prepared, precedence, started);
     }
     let choice = choose(site, opening, &state, &prepared)?;
@@ -115,7 +116,7 @@ fn prepare(site: &Site, opening: &Opening, state: &State) -> Result<Prepared> {
         Exit::Unreachable => e.hint("the standby cannot be reached either: his-switch paper."),
         _ => e,
     })?;
-    if opening.planned && running.is_none() {
+    if opening.planned && running.is_none_or(|e| e.generation.is_none()) {
         refuse_absent(answer.as_ref())?;
     }
     let ledger_epoch = match &answer {
@@ -394,7 +395,10 @@ fn last_generation(site: &Site, prepared: &Prepared) -> Result<Generation> {
 
 /// A planned opening that failed before the windows went anywhere: they go on where they were.
 fn take_back(site: &Site, before: &State) -> Result<()> {
-    if before.fence == FenceState::Off {
+    // Of a run that was killed before this one, the fence is this move's as well.
+    let goes_on = before.moving.as_ref().is_some_and(|m| m.to == Mode::Standby);
+    if before.fence == FenceState::Off || goes_on {
+        moves::note_fence(site, FenceState::Off)?;
         let lifted = site
             .profile
             .primary()
@@ -405,5 +409,14 @@ fn take_back(site: &Site, before: &State) -> Result<()> {
             Err(e) => site.talk.warn(format!("the fence could not be lifted again: {e}; run his-switch unfence")),
         }
     }
-    undo(site, before, Mode::Standby)
+    if !goes_on {
+        return undo(site, before, Mode::Standby);
+    }
+    State::update(&site.store, |s| {
+        s.moving = None;
+        if let Some(event) = &mut s.event {
+            event.ended_at = Some(Utc::now());
+        }
+    })?;
+    site.store.journal().write(&site.by, &moves::act(Mode::Standby), None, "taken back", json!(null))
 }

@@ -1,0 +1,3 @@
+-- 挂号: one registration with its charge, in one transaction.
+-- pgbench gives client_id and random_seed by itself; psql wants: -v client_id=0 -v random_seed=1
+SELECT outpatient.window_register(:client_id, :random_seed);

@@ -1,0 +1,111 @@
+//! Generations come, stay and go; `rollback` and `list`.
+
+use super::{Hospital, LEDGER};
+use crate::support::workplace::DB;
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn a_snapshot_that_is_loaded_is_not_loaded_again_and_one_rolled_back_only_by_name() {
+    let h = Hospital::small(10);
+    let first = h.snapshot();
+    h.load();
+    let again = h.work.json(0, "his-load-standby", &[]);
+    assert_eq!((&again["new"], &again["generation"], &again["verified"]), (&json!(false), &json!(1), &json!(true)));
+    h.work.run("his-load-standby", &[]).expect(0).says("nothing to do");
+    h.refused(4, &["rollback"], "there is none before generation 1", "his-load-standby ID");
+    h.primary.execute(DB, "INSERT INTO t (v) VALUES ('second')");
+    let second = h.snapshot();
+    h.load();
+    assert_eq!(h.states(), ["1 closed", "2 closed next"]);
+    h.work.run("his-load-standby", &["rollback", "--dry-run"]).expect(0).says("would set generation 2 aside");
+    assert_eq!(h.states(), ["1 closed", "2 closed next"]);
+    let back = h.work.json(0, "his-load-standby", &["rollback"]);
+    assert_eq!((&back["retired"], &back["generation"], &back["snapshot"]), (&json!(2), &json!(1), &json!(first)));
+    assert_eq!(h.states(), ["1 closed next", "2 retired"]);
+    h.refused(4, &["rollback"], "there is none before generation 1", "his-load-standby ID");
+    h.refused(4, &[], "it was rolled back (generation 2)", &format!("his-load-standby {second}"));
+    let named = h.work.json(0, "his-load-standby", &[&second]);
+    assert_eq!((&named["generation"], &named["dropped"]), (&json!(3), &json!(["his_g2"])));
+    assert_eq!(h.states(), ["1 closed", "3 closed next"]);
+    // Going back to a generation that was opened before is refused: it is opened fresh once.
+    h.standby
+        .execute("his_g1", "BEGIN READ WRITE; UPDATE his_emergency.generation SET opened_event = '01-0001'; COMMIT");
+    h.refused(4, &["rollback"], "it was opened already, in event '01-0001'", "his-load-standby ID");
+}
+
+#[test]
+fn p6_nothing_open_is_thrown_away_a_generation_stays_until_the_ledger_shows_its_units() {
+    let h = Hospital::small(10);
+    h.snapshot();
+    h.load();
+    h.opened("his_g1");
+    h.write("his_g1", "INSERT INTO t (v) VALUES ('new')");
+    h.closed("his_g1");
+    // Exported and lost from the store, but merged: the ledger counts, not the mark.
+    h.write("his_g1", "INSERT INTO his_emergency.exported SELECT xid, '01-0001', 1 FROM his_emergency.unit");
+    let xid = h.standby.value("his_g1", "SELECT xid FROM his_emergency.unit");
+    for expected in [2, 3] {
+        h.snapshot();
+        assert_eq!(h.load()["generation"], expected);
+    }
+    assert_eq!(h.databases(), ["his_g1", "his_g2", "his_g3"]);
+    h.primary.stop_fast();
+    h.primary.start_again();
+    h.primary.execute(DB, LEDGER);
+    h.snapshot();
+    let kept = h.load();
+    assert_eq!(
+        kept["kept"],
+        json!([{"database": "his_g1", "reason": "the primary's ledger does not show all of its units as merged, held or rejected"}])
+    );
+    h.primary.execute(DB, &format!("INSERT INTO his_emergency.merge_run (event, by, host) VALUES ('01-0001', 'x', 'x');
+        INSERT INTO his_emergency.event VALUES ('01-0001', 1);
+        INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, run) VALUES ('01-0001', 1, {xid}, 1, 'held', 1, 1)"));
+    let id = h.snapshot();
+    h.primary.stop_fast();
+    let kept = h.work.json(0, "his-load-standby", &[&id]);
+    assert_eq!(
+        kept["kept"],
+        json!([{"database": "his_g1", "reason": "the primary cannot be asked whether its units are merged"}])
+    );
+    h.primary.start_again();
+    h.snapshot();
+    assert_eq!(h.load()["dropped"], json!(["his_g1", "his_g4"]));
+    assert_eq!(h.databases(), ["his_g5", "his_g6"]);
+}
+
+#[test]
+fn p7_once_a_rollback_killed_before_it_could_say_so_does_not_go_back_twice() {
+    let h = Hospital::small(10);
+    for _ in 0..3 {
+        h.snapshot();
+        h.load();
+    }
+    // Generation 1 is gone: two are left to go back and forth between.
+    assert_eq!(h.states(), ["2 closed", "3 closed next"]);
+    h.snapshot();
+    h.work.run("his-load-standby", &["rollback"]).expect(0);
+    let journal = h.work.store().join("journal.jsonl");
+    let text = fs::read_to_string(&journal).expect("a journal");
+    let lines: Vec<&str> = text.lines().collect();
+    // As if killed between the act and the line that says that it is done.
+    fs::write(&journal, lines[..lines.len() - 1].join("\n") + "\n").expect("it can be written");
+    let again = h.work.json(0, "his-load-standby", &["rollback"]);
+    assert_eq!((&again["retired"], &again["generation"]), (&json!(3), &json!(2)));
+    assert_eq!(h.states(), ["2 closed next", "3 retired"]);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_changes_nothing() {
+    let h = Hospital::small(10);
+    let id = h.snapshot();
+    h.standby.create_database("his_g7_loading");
+    let plan = h.work.json(0, "his-load-standby", &["--dry-run"]);
+    assert_eq!((&plan["dry_run"], &plan["snapshot"], &plan["generation"]), (&json!(true), &json!(id), &json!(8)));
+    assert_eq!(plan["plan"][0], "drop 'his_g7_loading', which an unfinished run left behind");
+    assert_eq!(h.databases(), ["his_g7_loading"]);
+    assert_eq!(h.load()["generation"], 8);
+    assert_eq!(h.databases(), ["his_g8"]);
+    assert_eq!(h.work.json(0, "his-load-standby", &["--dry-run"])["plan"], json!([]));
+}
