@@ -3,6 +3,7 @@ mod export;
 mod gate;
 mod harness;
 mod load;
+mod man_pages;
 mod merge;
 mod opened;
 mod snapshot;

@@ -24,7 +24,7 @@ pub enum Color {
 /// Options that every program takes, before or after the subcommand.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The profile; else $`HIS_CONFIG`, ./his.toml, /etc/his/his.toml
+    /// The profile; else $HIS_CONFIG, ./his.toml, /etc/his/his.toml
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print exactly one JSON object on standard output, also for errors

@@ -1,0 +1,349 @@
+//! The manual says what the programs say. Pages of section 1 are made from the command lines and the small hand-written
+//! parts in man/parts; those of sections 5 and 7 are written by hand, and name everything that they are about.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap_mangen::Man;
+
+use crate::support::Program;
+
+/// Every program with its line in each other's SEE ALSO.
+const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
+
+/// What the contract names for each program and subcommand; the empty subcommand is the program itself.
+const CONTRACT: [(&str, &str, &[&str]); 25] = [
+    ("his-snapshot", "", &["--full", "--dry-run"]),
+    ("his-snapshot", "take", &["--full", "--dry-run"]),
+    ("his-snapshot", "check", &[]),
+    ("his-snapshot", "list", &[]),
+    ("his-snapshot", "verify", &["[ID]", "--all"]),
+    ("his-snapshot", "copy", &["--to", "--dry-run"]),
+    ("his-snapshot", "prune", &["--dry-run"]),
+    ("his-load-standby", "", &["[ID]", "--dry-run"]),
+    ("his-load-standby", "init", &["--dry-run"]),
+    ("his-load-standby", "list", &[]),
+    ("his-load-standby", "rollback", &["--dry-run"]),
+    ("his-load-standby", "check", &[]),
+    ("his-switch", "", &[]),
+    ("his-switch", "status", &[]),
+    (
+        "his-switch",
+        "standby",
+        &["--reason", "--ordered-by", "--level", "--accept-stale", "--both-live", "--planned", "--dry-run"],
+    ),
+    ("his-switch", "paper", &["--reason", "--ordered-by", "--level", "--standby-lost", "--why", "--dry-run"]),
+    ("his-switch", "primary", &["--merge-later", "--standby-lost", "--why", "--dry-run"]),
+    ("his-switch", "fence", &["--dry-run"]),
+    ("his-switch", "unfence", &["--dry-run"]),
+    ("his-switch", "drill", &["--dry-run"]),
+    ("his-export-queue", "", &["--final"]),
+    ("his-export-queue", "verify", &["[EVENT]"]),
+    ("his-merge", "", &["[BATCH-DIR]...", "--early"]),
+    ("his-merge", "status", &["--number"]),
+    ("his-merge", "conflicts", &[]),
+];
+
+/// What every program takes, before or after the subcommand.
+const COMMON: [&str; 12] =
+    ["-c", "--config", "--json", "--by", "-q", "--quiet", "-v", "--verbose", "--color", "-h", "--help", "--version"];
+
+fn command(program: &str) -> Command {
+    match program {
+        "his-snapshot" => his_emergency::snapshot::Cli::command(),
+        "his-load-standby" => his_emergency::load::Cli::command(),
+        "his-switch" => his_emergency::switch::Cli::command(),
+        "his-export-queue" => his_emergency::export::Cli::command(),
+        "his-merge" => his_emergency::merge::Cli::command(),
+        other => panic!("there is no program {other}"),
+    }
+}
+
+fn home(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(home(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// A hand-written part of a page; one that is not there is no part.
+fn part(name: &str) -> String {
+    fs::read_to_string(home(&format!("man/parts/{name}.roff"))).unwrap_or_default()
+}
+
+/// Text as roff takes it: nothing in it is a command, and what stands in backquotes is bold.
+fn escape(text: &str) -> String {
+    let plain = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    let bold = plain.split('`').enumerate().map(|(n, piece)| match n % 2 {
+        0 => piece.to_owned(),
+        _ => format!("\\fB{piece}\\fR"),
+    });
+    let text: String = bold.collect();
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+/// The options of `command` that are shown, as `clap_mangen` writes them, without the heading.
+fn options(command: Command) -> String {
+    let mut bytes = Vec::new();
+    Man::new(command).render_options_section(&mut bytes).expect("a page can be written to memory");
+    let text = String::from_utf8(bytes).expect("pages are UTF-8");
+    let Some((_, list)) = text.split_once(".SH OPTIONS\n") else { return String::new() };
+    let list = list.replace("\\*(Aq", "\\(aq");
+    // What is in backquotes in a help text is a name.
+    let mut bold = false;
+    let marked = list.chars().map(|c| match c {
+        '`' => {
+            bold = !bold;
+            if bold { "\\fB".to_owned() } else { "\\fR".to_owned() }
+        }
+        c => c.to_string(),
+    });
+    marked.collect()
+}
+
+/// Hides some options, and says the values of the others within their text.
+fn hide(command: Command, hidden: impl Fn(&Arg) -> bool) -> Command {
+    command.mut_args(|a| {
+        let hide = a.is_hide_set() || hidden(&a);
+        let values: Vec<String> = a.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+        let help = a.get_help().map(ToString::to_string).unwrap_or_default();
+        let a = if values.is_empty() || !a.get_action().takes_values() {
+            a
+        } else {
+            a.hide_possible_values(true).help(format!("{help}: {}", values.join(", ")))
+        };
+        a.hide(hide)
+    })
+}
+
+/// How `command` is called; `command` is built.
+fn usage(path: &str, command: &Command) -> String {
+    let own = command
+        .get_arguments()
+        .filter(|a| !a.is_global_set() && !a.is_hide_set() && !matches!(a.get_id().as_str(), "help" | "version"));
+    let words = own.map(|a| {
+        let value = || a.get_value_names().map_or_else(|| a.get_id().to_string().to_uppercase(), |v| v.join(" "));
+        let many = a.get_num_args().is_some_and(|n| n.max_values() > 1);
+        let dots = if many { "\\ .\\|.\\|." } else { "" };
+        let word = match a.get_long() {
+            None => format!("\\fI{}\\fR{dots}", escape(&value())),
+            Some(long) if matches!(a.get_action(), ArgAction::Set | ArgAction::Append) => {
+                format!("\\fB{}\\fR\\ \\fI{}\\fR", escape(&format!("--{long}")), escape(&value()))
+            }
+            Some(long) => format!("\\fB{}\\fR", escape(&format!("--{long}"))),
+        };
+        if a.is_required_set() { word } else { format!("[{word}]") }
+    });
+    let words: Vec<String> = words.collect();
+    format!("\\fB{}\\fR {}", escape(path), words.join(" ")).trim_end().to_owned()
+}
+
+/// The paragraphs that a command says of itself.
+fn description(command: &Command) -> String {
+    let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let paragraphs: Vec<String> = about
+        .split("\n\n")
+        .map(|p| {
+            let p = escape(p.trim());
+            let end = if p.ends_with(['.', ':']) { "" } else { "." };
+            format!("{p}{end}\n")
+        })
+        .collect();
+    paragraphs.join(".PP\n")
+}
+
+/// One whole page of section 1.
+fn page(program: &str) -> String {
+    let plain = command(program).disable_help_subcommand(true);
+    let mut built = plain.clone();
+    built.build();
+    let about = plain.get_about().map(ToString::to_string).unwrap_or_default();
+    let version = plain.get_version().unwrap_or_default();
+    let mut page = format!(
+        ".\\\" Made by `make man` from what {program} says of itself and from man/parts. Change those, not this file.\n\
+         .TH {} 1 \"\" \"his-emergency {version}\" \"Outpatient emergency toolkit\"\n.nh\n.ad l\n",
+        escape(program)
+    );
+    page += &format!(".SH NAME\n{} \\- {}\n", escape(program), escape(&about));
+
+    let subcommands: Vec<&Command> = built.get_subcommands().filter(|s| !s.is_hide_set()).collect();
+    let path = |s: &Command| format!("{program} {}", s.get_name());
+    let mut forms: Vec<String> = Vec::new();
+    if !plain.is_subcommand_required_set() {
+        forms.push(usage(program, &built));
+    }
+    forms.extend(subcommands.iter().map(|s| usage(&path(s), s)));
+    page += &format!(".SH SYNOPSIS\n{}\n", forms.join("\n.br\n"));
+    page += &format!(".SH DESCRIPTION\n{}{}", description(&plain), part(&format!("{program}.description")));
+
+    let quiet = |c: Command| c.disable_help_flag(true).disable_version_flag(true);
+    let own = options(quiet(hide(plain.clone(), Arg::is_global_set)));
+    if !own.is_empty() {
+        page += &format!(".SH OPTIONS\n{own}");
+    }
+    if !subcommands.is_empty() {
+        page += ".SH SUBCOMMANDS\n";
+    }
+    for sub in &subcommands {
+        let of_plain = plain.find_subcommand(sub.get_name()).expect("it was built from it").clone();
+        page += &format!(".SS {}\n{}", escape(sub.get_name()), description(sub));
+        page += &options(quiet(of_plain));
+    }
+    let common = hide(plain.clone(), |a| !a.is_global_set());
+    page += &format!(".SH COMMON OPTIONS\nThese may stand before or after the subcommand.\n{}", options(common));
+    page += &part(&format!("{program}.output"));
+    for shared in ["exit-status", "environment", "files"] {
+        page += &part(shared);
+    }
+    page += &part(&format!("{program}.examples"));
+    let others = PROGRAMS.iter().filter(|p| **p != program).map(|p| (escape(p), 1));
+    let pages =
+        others.chain([("his.toml".to_owned(), 5), ("his\\-formats".to_owned(), 5), ("his\\-emergency".to_owned(), 7)]);
+    let also: Vec<String> = pages.map(|(name, section)| format!(".BR {name} ({section})")).collect();
+    page + ".SH SEE ALSO\n" + &also.join(",\n") + "\n"
+}
+
+/// Page and test differ in a line: which, and what stands where.
+fn first_difference(committed: &str, made: &str) -> String {
+    let (mut old, mut new) = (committed.lines(), made.lines());
+    for number in 1.. {
+        match (old.next(), new.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => {
+                return format!(
+                    "line {number}\n  committed: {}\n  now:       {}",
+                    a.unwrap_or("(end)"),
+                    b.unwrap_or("(end)")
+                );
+            }
+        }
+    }
+    "only in their last line's end".to_owned()
+}
+
+#[test]
+fn man_pages_say_what_the_programs_say() {
+    let write = std::env::var_os("HIS_WRITE_MAN").is_some_and(|v| v == "1");
+    let mut drifted = Vec::new();
+    for program in PROGRAMS {
+        let (path, made) = (format!("man/{program}.1"), page(program));
+        if write {
+            fs::write(home(&path), &made).unwrap_or_else(|e| panic!("{path}: {e}"));
+            continue;
+        }
+        let committed = fs::read_to_string(home(&path)).unwrap_or_default();
+        if committed != made {
+            drifted.push(format!("{path} differs in {}", first_difference(&committed, &made)));
+        }
+    }
+    assert!(drifted.is_empty(), "{}\nHINT: make man writes the pages anew; commit them.", drifted.join("\n"));
+}
+
+#[test]
+fn help_of_every_program_and_subcommand_names_every_option_of_the_contract() {
+    for (program, subcommand, options) in CONTRACT {
+        let args = [subcommand, "--help"].into_iter().filter(|a| !a.is_empty());
+        let ran = Program::ours(program).args(args).run().expect(0);
+        let words: Vec<&str> = ran.stdout.split([' ', '\n', ',', '<', '=']).collect();
+        let common = COMMON.iter().filter(|o| subcommand.is_empty() || **o != "--version");
+        for option in options.iter().chain(common) {
+            let there = words.iter().any(|w| w == option || w.trim_end_matches('.') == *option);
+            assert!(there, "{program} {subcommand} --help does not name {option}:\n{}", ran.stdout);
+        }
+        assert_eq!(ran.stderr, "", "{program} {subcommand} --help");
+    }
+}
+
+#[test]
+fn every_subcommand_that_a_program_has_is_in_the_table_of_this_test_and_in_its_page() {
+    for program in PROGRAMS {
+        let page = read(&format!("man/{program}.1"));
+        for sub in command(program).get_subcommands().filter(|s| !s.is_hide_set()) {
+            let name = sub.get_name();
+            let listed = CONTRACT.iter().any(|(p, s, _)| *p == program && *s == name);
+            // `list` of the export says nothing but its name, and the contract gives it no option.
+            assert!(listed || (program, name) == ("his-export-queue", "list"), "{program} {name} is in no contract");
+            assert!(page.contains(&format!(".SS {}\n", escape(name))), "man/{program}.1 has no section {name}");
+        }
+    }
+}
+
+/// True when the page sets `word` in bold: as a term of its own line, or within one.
+fn names(page: &str, word: &str) -> bool {
+    page.contains(&format!("\\fB{word}\\fR"))
+        || page.lines().any(|line| {
+            let rest = line.strip_prefix(".B ").or_else(|| line.strip_prefix(".BR "));
+            rest.is_some_and(|rest| rest.split([' ', ',', ':']).any(|w| w == word))
+        })
+}
+
+/// Texts in quotes that follow `mark` in `source`.
+fn literals_after<'a>(source: &'a str, mark: &str) -> Vec<&'a str> {
+    source.split(mark).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn every_key_of_the_profile_is_in_the_manual() {
+    let parser = read("src/profile/parse.rs");
+    let page = read("man/his.toml.5");
+    let mut keys: Vec<&str> = Vec::new();
+    for method in
+        ["text", "required", "choice", "flag", "whole", "wholes", "duration", "texts", "pairs", "lists", "counts"]
+    {
+        keys.extend(literals_after(&parser, &format!(".{method}(\"")));
+    }
+    keys.extend(literals_after(&parser, "(&mut s, \""));
+    keys.extend(["recent", "daily", "weekly"]);
+    keys.sort_unstable();
+    keys.dedup();
+    assert!(keys.len() >= 40, "the parser is written in another way now: {keys:?}");
+    let choices = parser.split(".choice(").skip(1).filter_map(|rest| rest.split_once("&[")?.1.split(']').next());
+    let values = choices.flat_map(|list| list.split(',').map(|v| v.trim().trim_matches('"')));
+    let missing: Vec<&str> = keys.iter().copied().chain(values).filter(|word| !names(&page, word)).collect();
+    assert!(missing.is_empty(), "man/his.toml.5 does not name {missing:?}");
+    for section in ["[site]", "[primary]", "[standby]", "[store]", "[limits]", "[endpoint]", "[[table]]", "[[numbers]]"]
+    {
+        assert!(page.contains(&format!(".SH {section}\n")), "man/his.toml.5 has no section {section}");
+    }
+}
+
+/// Names of the fields of a source file's structs, as they are in JSON; of those that become JSON.
+fn fields(source: &str) -> Vec<String> {
+    let (mut found, mut renamed, mut in_json) = (Vec::new(), None, false);
+    for line in source.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+        if let Some(derived) = line.strip_prefix("#[derive(") {
+            in_json = derived.contains("Serialize");
+        }
+        if !in_json {
+            continue;
+        }
+        if let Some(name) = line.trim().strip_prefix("#[serde(rename = \"") {
+            renamed = name.split('"').next().map(str::to_owned);
+        } else if let Some((name, _)) = line.strip_prefix("    pub ").and_then(|l| l.split_once(": "))
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            found.push(renamed.take().unwrap_or_else(|| name.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_field_of_the_formats_is_in_the_manual() {
+    let page = read("man/his-formats.5");
+    for (source, at_least) in [
+        ("src/formats/snapshot.rs", 40),
+        ("src/formats/batch.rs", 30),
+        ("src/catalog/mod.rs", 30),
+        ("src/store/state.rs", 20),
+        ("src/store/journal.rs", 9),
+    ] {
+        let all = fields(&read(source));
+        assert!(all.len() >= at_least, "{source} is written in another way now: {all:?}");
+        let missing: Vec<&String> = all.iter().filter(|field| !names(&page, field)).collect();
+        assert!(missing.is_empty(), "man/his-formats.5 does not name {missing:?} of {source}");
+    }
+}
