@@ -17,10 +17,10 @@ pub struct Cli {
     common: Common,
     /// The snapshot, such as 20261122T094500123Z (default: the newest)
     id: Option<String>,
-    /// Load although a table lost more rows than [limits] `max_shrink` allows
+    /// Load although a table lost more rows than `max_shrink` of the profile allows
     #[arg(long)]
     accept_shrink: bool,
-    /// Load although more rows of a table are gone or changed than [limits] `max_change` allows
+    /// Load although more rows of a table are gone or changed than `max_change` of the profile allows
     #[arg(long)]
     accept_change: bool,
     /// Only say what would be done

@@ -1,7 +1,7 @@
 //! `his-load-standby`: makes a standby generation of a snapshot, in a database of its own beside the closed one.
 //!
-//! [`plan`] decides, [`guards`] refuse, [`build`] does the work in a database that nobody sees: schema ([`schema`]),
-//! data in and read back ([`fill`]), [`foreign_keys`], [`settle`] (numbers, owners, gate and capture). The rename that
+//! `plan` decides, `guards` refuse, `build` does the work in a database that nobody sees: schema (`schema`),
+//! data in and read back (`fill`), `foreign_keys`, `settle` (numbers, owners, gate and capture). The rename that
 //! publishes it is the last step, so a killed load leaves nothing but a database that the next run sweeps.
 
 mod build;

@@ -14,7 +14,7 @@ use crate::catalog::Name;
 use crate::db::{self, Client};
 use crate::error::{Cannot, Result};
 
-/// Makes the control objects of [`generation`] in an empty database or a freshly loaded one; closed.
+/// Makes the control objects of a generation in an empty database or a freshly loaded one; closed.
 pub fn control(client: &mut Client) -> Result<()> {
     client.batch_execute(crate::sql!("standby/control.sql")).cannot("make the control objects of the standby")
 }
