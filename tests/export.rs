@@ -62,6 +62,24 @@ fn a_batch_holds_whole_units_and_says_so_in_its_manifest() {
 }
 
 #[test]
+fn a_dry_run_says_what_would_be_exported_and_merged_and_changes_nothing() {
+    let o = opened();
+    write(&o, 3);
+    assert_eq!(
+        o.work.json(0, "his-export-queue", &["--dry-run"]),
+        json!({"event": "01-0001", "units": 3, "dry_run": true})
+    );
+    assert!(!batch(&o, 1).exists());
+    o.work.run("his-export-queue", &[]).expect(0);
+    let untouched = o.primary.digest(DB);
+    let plan = o.work.json(0, "his-merge", &["--dry-run"]);
+    assert_eq!((&plan["batches"][0]["batch"], &plan["batches"][0]["units"]), (&json!(1), &json!(3)));
+    assert_eq!(o.primary.digest(DB), untouched);
+    assert_eq!(o.merge(0)["new"]["merged"], 3);
+    assert_eq!(o.work.json(0, "his-merge", &["--dry-run"])["batches"], json!([]));
+}
+
+#[test]
 fn sha256sum_checks_every_batch_without_a_tool_of_ours() {
     let o = opened();
     for _ in 0..3 {

@@ -38,9 +38,9 @@ const CONTRACT: [(&str, &str, &[&str]); 25] = [
     ("his-switch", "fence", &["--dry-run"]),
     ("his-switch", "unfence", &["--dry-run"]),
     ("his-switch", "drill", &["--dry-run"]),
-    ("his-export-queue", "", &["--final"]),
+    ("his-export-queue", "", &["--final", "--dry-run"]),
     ("his-export-queue", "verify", &["[EVENT]"]),
-    ("his-merge", "", &["[BATCH-DIR]...", "--early"]),
+    ("his-merge", "", &["[BATCH-DIR]...", "--early", "--dry-run"]),
     ("his-merge", "status", &["--number"]),
     ("his-merge", "conflicts", &[]),
 ];

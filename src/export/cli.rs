@@ -18,6 +18,9 @@ pub struct Cli {
     /// Write the event's closing record; the standby must be closed
     #[arg(long = "final")]
     last: bool,
+    /// Say what would be exported, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
     cli::run::<Cli>(|cli| {
         let site = cli.common.site()?;
         match &cli.command {
+            None if cli.dry_run => plan(&site, cli.last),
             None => {
                 crate::switch::at_first_contact(&site);
                 export(&site, cli.last)
@@ -79,6 +83,18 @@ fn export(site: &Site, last: bool) -> Result<Outcome> {
     };
     let text = if done.closed { format!("{text}\nthe event's closing record is written") } else { text };
     Ok(Outcome::new(json, text))
+}
+
+fn plan(site: &Site, last: bool) -> Result<Outcome> {
+    let (event, units) = super::plan(site)?;
+    let text = match (&event, units) {
+        (None, _) => "no event, nothing to export".to_owned(),
+        (Some(event), 0) if !last => format!("event {event}: nothing new to export"),
+        (Some(event), n) => {
+            format!("event {event}: would export {n} units{}", if last { " and the closing record" } else { "" })
+        }
+    };
+    Ok(Outcome::new(json!({ "event": event, "units": units, "dry_run": true }), text))
 }
 
 fn list(site: &Site) -> Result<Outcome> {

@@ -94,6 +94,14 @@ pub fn drill(
     export.new_batch(client, event, epoch, true)
 }
 
+/// The event, and how many of its units a run would export now. Changes nothing and takes no lock.
+pub fn plan(site: &Site) -> Result<(Option<String>, u64)> {
+    let event = site.store.state()?.event;
+    let Some(event) = event.filter(|e| e.generation.is_some() && e.ended_at.is_none()) else { return Ok((None, 0)) };
+    let mut client = site.profile.standby()?.named("his-export-queue").connect()?;
+    Ok((Some(event.id), standby::units(&mut client)?.unexported))
+}
+
 /// One run over one generation.
 struct Export<'a> {
     site: &'a Site,

@@ -22,6 +22,9 @@ pub struct Cli {
     /// Merge although the windows are not back yet: somebody says that the primary is sound
     #[arg(long)]
     early: bool,
+    /// Say which batches would be merged, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
     cli::run::<Cli>(|cli| {
         let site = cli.common.site()?;
         match &cli.command {
+            None if cli.dry_run => plan(&site, &cli.batches),
             None => merge(&site, &cli.batches, cli.early),
             Some(Command::Status { number: None }) => show(&site),
             Some(Command::Status { number: Some(number) }) => find_number(&site, number),
@@ -70,6 +74,23 @@ fn merge(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Outcome> {
         let _ = write!(text, "\n{}", advice(account));
     }
     Ok(Outcome::new(json, text).exit(*exit))
+}
+
+fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Outcome> {
+    let batches = super::plan(site, dirs)?;
+    let line = |b: &crate::queue::Batch| {
+        let m = &b.manifest;
+        format!("would merge batch {} of {}: {} units, {} rows", m.batch, m.event, m.totals.units, m.totals.rows)
+    };
+    let text = match batches.as_slice() {
+        [] => "every batch is merged already".to_owned(),
+        some => some.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    let list: Vec<Value> = batches
+        .iter()
+        .map(|b| json!({ "event": b.manifest.event, "batch": b.manifest.batch, "path": b.dir, "units": b.manifest.totals.units, "rows": b.manifest.totals.rows }))
+        .collect();
+    Ok(Outcome::new(json!({ "batches": list, "dry_run": true }), text))
 }
 
 fn show(site: &Site) -> Result<Outcome> {

@@ -95,6 +95,24 @@ pub fn status(site: &Site) -> Result<Option<(String, Account)>> {
     Ok(Some((event, account)))
 }
 
+/// The batches that a run would merge, in order; damage is an error as in a run. Changes nothing.
+pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Vec<Batch>> {
+    let mut client = site.profile.primary()?.named("his-merge").connect()?;
+    let there = ledger::is_there(&mut client)?;
+    let (work, broken) = pending(site, dirs)?;
+    let mut left = Vec::new();
+    for batch in work.into_iter().flatten() {
+        let recorded = if there { ledger::batches(&mut client, &batch.manifest.event)? } else { Vec::new() };
+        if !recorded.iter().any(|r| r.batch == batch.manifest.batch) {
+            left.push(batch);
+        }
+    }
+    match broken {
+        Some(error) => Err(error),
+        None => Ok(left),
+    }
+}
+
 fn connect(site: &Site) -> Result<Client> {
     let mut client = site.profile.primary()?.named("his-merge").connect()?;
     let locked = client.query_one(crate::sql!("merge/lock.sql"), &[]).cannot("lock the merge on the primary")?;
