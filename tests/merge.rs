@@ -86,6 +86,25 @@ fn merging_the_same_batch_twice_changes_nothing() {
 }
 
 #[test]
+fn p7_once_a_merge_killed_before_it_noted_the_batch_applies_nothing_twice() {
+    let o = opened();
+    o.window(&[
+        "UPDATE h.schedule SET slots_left = slots_left - 1 WHERE id = 1",
+        "INSERT INTO h.charge (total) VALUES (1)",
+        "UPDATE h.patient SET phone = 'ours' WHERE id = 1",
+    ]);
+    o.meanwhile("UPDATE h.patient SET phone = 'theirs' WHERE id = 1");
+    let before = o.merge(3);
+    let once = o.primary.digest(DB);
+    // What such a kill leaves: the units are in the ledger, the batch is not.
+    o.meanwhile("DELETE FROM his_emergency.batch");
+    let again = o.work.json(3, "his-merge", &["--early"]);
+    assert_eq!((&again["new"], &again["units"]), (&json!({"merged": 0, "held": 0}), &before["units"]));
+    assert_eq!(o.primary.digest(DB), once);
+    assert_eq!(o.rows("SELECT slots_left FROM h.schedule WHERE id = 1"), ["9"]);
+}
+
+#[test]
 fn two_sides_that_changed_the_same_column_are_a_conflict_also_when_to_the_same_value() {
     let o = opened();
     o.window(&["UPDATE h.patient SET phone = 'same' WHERE id = 1", "UPDATE h.patient SET phone = 'ours' WHERE id = 2"]);
