@@ -12,7 +12,8 @@ use serde_json::json;
 
 /// Puts the fence on now, or fails.
 pub fn fence(site: &Site, dry_run: bool) -> Result<Outcome> {
-    let _precedence = if dry_run { None } else { Some(precedence::take(site, &[])?) };
+    // Nothing else is in the way of the fence, so nothing is ended for it.
+    let _lock = if dry_run { None } else { Some(precedence::lock(site)?) };
     let state = site.store.state()?;
     let event = moves::running_event(&state).map(|e| e.id.clone());
     let wanted = Wanted::of(&site.profile, event.as_deref(), &site.by)?.ok_or_else(|| {
@@ -46,7 +47,7 @@ pub fn fence(site: &Site, dry_run: bool) -> Result<Outcome> {
 
 /// Lifts the fence; while windows work on the standby only for an event that is both-live, or told so.
 pub fn unfence(site: &Site, both_live: bool, dry_run: bool) -> Result<Outcome> {
-    let _precedence = if dry_run { None } else { Some(precedence::take(site, &[])?) };
+    let _lock = if dry_run { None } else { Some(precedence::lock(site)?) };
     let state = site.store.state()?;
     let event = moves::running_event(&state);
     let away = state.mode == Mode::Standby || event.is_some_and(|e| e.generation.is_some());

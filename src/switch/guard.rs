@@ -11,8 +11,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-/// How often it looks whether the fence is still wanted, and tries a primary that refuses connections again.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it looks for an answer, and whether the fence is still wanted.
+const LOOK: Duration = Duration::from_millis(250);
+/// A primary that refuses connections is asked again after this time.
+const ASK_REFUSED_AGAIN: Duration = Duration::from_secs(1);
 /// A primary that says nothing at all is asked again after this time: the old question may be lost with its line. The
 /// old one is still listened to, because a frozen server answers the first when it thaws.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -48,18 +50,20 @@ pub fn run(site: &Site) -> Result<Option<fence::Put>> {
         // One guard is enough.
         return Ok(None);
     }
-    let mut questions: Vec<(Instant, Receiver<Result<Option<fence::Put>>>)> = Vec::new();
+    let mut asked: Option<Instant> = None;
+    let mut questions: Vec<Receiver<Result<Option<fence::Put>>>> = Vec::new();
     loop {
         // A store that was taken away is nobody's any more.
         if !lock.exists() || site.store.state()?.fence != FenceState::Pending {
             return Ok(None);
         }
-        let newest = questions.last().map(|(since, _)| since.elapsed());
-        if newest.is_none_or(|age| age > ASK_AGAIN) && questions.len() < ASKED_AT_ONCE {
-            questions.push((Instant::now(), ask(site)?));
+        let pause = if questions.is_empty() { ASK_REFUSED_AGAIN } else { ASK_AGAIN };
+        if asked.is_none_or(|at| at.elapsed() > pause) && questions.len() < ASKED_AT_ONCE {
+            asked = Some(Instant::now());
+            questions.push(ask(site)?);
         }
         let mut answered = None;
-        questions.retain(|(_, question)| match question.try_recv() {
+        questions.retain(|question| match question.try_recv() {
             Ok(answer) => {
                 answered = Some(answer);
                 false

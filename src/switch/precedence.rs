@@ -23,7 +23,7 @@ pub struct Precedence {
 ///
 /// `leave` are the kinds of work that the move does itself.
 pub fn take(site: &Site, leave: &[Kind]) -> Result<Precedence> {
-    let switch = site.store.lock(Kind::Switch, &site.by)?;
+    let switch = lock(site)?;
     let roles = ours::roles(&site.profile)?;
     let server = site.profile.standby()?.named(ours::PROGRAM);
     let (seized, sessions) = std::thread::scope(|scope| {
@@ -63,6 +63,16 @@ pub fn take(site: &Site, leave: &[Kind]) -> Result<Precedence> {
         site.store.journal().write(&site.by, "switch ends other runs", event.as_deref(), "done", detail)?;
     }
     Ok(Precedence { _switch: switch, _kept: kept })
+}
+
+/// The switch's own lock: two people at once are told of each other, and neither is ended.
+pub fn lock(site: &Site) -> Result<Lock> {
+    site.store.lock(Kind::Switch, &site.by).map_err(|e| match e.exit() {
+        Exit::Locked => e.hint(
+            "somebody else is moving the windows: talk to them. If that process is stuck, end it (kill -9); the next run of the same command goes on from there.",
+        ),
+        _ => e,
+    })
 }
 
 /// Does a step that takes the lock of `kind` itself. A run that cron has started meanwhile is ended, too.

@@ -54,7 +54,10 @@ pub fn run(site: &Site, returning: &Returning) -> Result<Outcome> {
         return Ok(plan.dry_run(&state, Mode::Normal));
     }
     plan.say(&site.talk);
-    moves::at_first_contact(site);
+    if !matches!(standby, Standby::Unused) {
+        // Until everything is merged no window works there, also on a primary that has just come back.
+        moves::at_first_contact(site);
+    }
     Return { site, event, returning, started, warnings: Vec::new() }.carry_out(&state, standby)
 }
 

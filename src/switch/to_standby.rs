@@ -56,6 +56,7 @@ pub fn run(site: &Site, opening: &Opening) -> Result<Outcome> {
         return planned(site, opening, &state, prepared, precedence, started);
     }
     let choice = choose(site, opening, &state, &prepared)?;
+    refuse_foreign(&prepared, &choice)?;
     of_generation(&mut prepared.event, &choice.generation);
     open::refuse_prepared(&mut prepared.standby.connect_to("postgres")?, &databases(&prepared, &choice))?;
     let plan = plan(site, &prepared, &choice);
@@ -72,7 +73,9 @@ fn already_open(site: &Site, state: &State, started: Instant) -> Result<Option<O
         return Ok(None);
     }
     let standby = site.profile.standby()?.named(ours::PROGRAM);
-    let mut client = standby.connect()?;
+    let mut client = standby.connect().map_err(|e| {
+        e.hint("the windows are said to work there: bring it back; if it is lost for good: his-switch paper --standby-lost --why TEXT.")
+    })?;
     let open = Generation::read(&mut client, standby.database())?.is_some_and(|g| g.gate == Gate::Open);
     let away = super::status::is_steered_away(&mut client, standby.database())?;
     let since = state.since.map(|t| clock::time_of_day(&site.profile.site, t, Utc::now())).unwrap_or_default();
@@ -173,6 +176,21 @@ fn choose(site: &Site, opening: &Opening, state: &State, prepared: &Prepared) ->
         accept_stale: opening.accept_stale,
     };
     choose::choose(&prepared.all, prepared.standby.database(), asked)
+}
+
+/// A database that has the standby's name and is none of ours is not renamed away.
+fn refuse_foreign(prepared: &Prepared, choice: &Choice) -> Result<()> {
+    let name = prepared.standby.database();
+    if choice.generation.database == name || current(prepared).is_some() {
+        return Ok(());
+    }
+    if standby::databases(&prepared.standby)?.iter().any(|d| d == name) {
+        return Err(Error::refused("open the standby", format!("the database '{name}' there is not of this toolkit"))
+            .hint(
+                "check [standby] url; if that database is not needed, rename it away and run: his-load-standby init.",
+            ));
+    }
+    Ok(())
 }
 
 fn of_generation(event: &mut Event, generation: &Generation) {

@@ -173,6 +173,7 @@ fn two_people_at_once_is_exit_7() {
     assert!(first.running());
     let second = hospital.work.run("his-switch", &["standby", "--reason", "two"]).expect(7);
     assert!(second.stderr.contains("started by one) holds the lock since"), "{}", second.stderr);
+    assert!(second.hint().contains("kill -9"), "{}", second.hint());
     first.wait().expect(0);
     hospital.primary.thaw();
 }
@@ -188,4 +189,15 @@ fn no_fence_and_a_primary_that_answers_wants_both_live() {
     hospital.work.run("his-switch", &["fence"]).expect(4);
     hospital.primary.stop_immediate();
     assert_eq!(hospital.open()["fence"], "off");
+}
+
+#[test]
+fn a_database_of_somebody_else_under_the_standbys_name_is_left_alone() {
+    let hospital = Hospital::new();
+    hospital.standby.execute("postgres", "ALTER DATABASE his RENAME TO his_g0; CREATE DATABASE his");
+    hospital.work.run("his-switch", &["standby", "--reason", "x"]).expect(4).says("is not of this toolkit");
+    assert_eq!(
+        hospital.standby.value("postgres", "SELECT count(*) FROM pg_database WHERE datname IN ('his', 'his_g1')"),
+        "2"
+    );
 }

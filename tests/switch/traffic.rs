@@ -106,6 +106,7 @@ fn round_trips_under_traffic_lose_nothing_double_nothing_and_never_split_the_win
             "round {round} {day:?}"
         );
         windows.wait_for_every_client(&hospital.primary);
+        eprintln!("round {round} {day:?}: opened in {} s, returned in {} s", opened["seconds"], back["seconds"]);
         if let Some(mut run) = stuck {
             assert!(!run.running(), "the snapshot was ended");
         }
