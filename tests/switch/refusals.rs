@@ -194,7 +194,8 @@ fn no_fence_and_a_primary_that_answers_wants_both_live() {
 #[test]
 fn a_database_of_somebody_else_under_the_standbys_name_is_left_alone() {
     let hospital = Hospital::new();
-    hospital.standby.execute("postgres", "ALTER DATABASE his RENAME TO his_g0; CREATE DATABASE his");
+    hospital.standby.execute("postgres", "ALTER DATABASE his RENAME TO his_g0");
+    hospital.standby.execute("postgres", "CREATE DATABASE his");
     hospital.work.run("his-switch", &["standby", "--reason", "x"]).expect(4).says("is not of this toolkit");
     assert_eq!(
         hospital.standby.value("postgres", "SELECT count(*) FROM pg_database WHERE datname IN ('his', 'his_g1')"),
