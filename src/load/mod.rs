@@ -30,7 +30,7 @@ pub use plan::{Plan, plan};
 pub use retire::{Kept, RolledBack, rollback};
 
 use crate::cli::Site;
-use crate::db::Client;
+use crate::db::{Client, Server};
 use crate::error::Result;
 use crate::standby::{Generation, numbers};
 use crate::store::{Kind, State};
@@ -89,6 +89,8 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
     let id = plan.snapshot.id.clone();
     let rows = plan.snapshot.manifest.rows;
     if let Some(there) = &plan.loaded {
+        // A run killed between publishing and dropping left this to us.
+        let (dropped, kept) = drop_old(site, &standby, there.number);
         return Ok(Loaded {
             snapshot: id,
             generation: there.number,
@@ -99,8 +101,8 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
             new: false,
             dangling: Vec::new(),
             left_out: Vec::new(),
-            dropped: Vec::new(),
-            kept: Vec::new(),
+            dropped,
+            kept,
         });
     }
     let number = claim(site, &plan)?;
@@ -126,11 +128,7 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
     let seconds = started.elapsed().as_secs_f64();
     let detail = json!({ "snapshot": id, "generation": number, "database": published, "rows": rows, "dangling": built.dangling, "left_out": built.left_out, "seconds": seconds });
     site.store.journal().write(&site.by, "load", None, "done", detail)?;
-    // The load is done; an old generation that cannot be dropped now is dropped after the next.
-    let (dropped, kept) = retire::drop_old(site, &standby, number).unwrap_or_else(|e| {
-        site.talk.warn(format!("older generations stay for now: {e}"));
-        (Vec::new(), Vec::new())
-    });
+    let (dropped, kept) = drop_old(site, &standby, number);
     Ok(Loaded {
         snapshot: id,
         generation: number,
@@ -143,6 +141,14 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
         left_out: built.left_out,
         dropped,
         kept,
+    })
+}
+
+/// The load is done; an old generation that cannot be dropped now is dropped after the next.
+fn drop_old(site: &Site, standby: &Server, newest: u64) -> (Vec<String>, Vec<Kept>) {
+    retire::drop_old(site, standby, newest).unwrap_or_else(|e| {
+        site.talk.warn(format!("older generations stay for now: {e}"));
+        (Vec::new(), Vec::new())
     })
 }
 

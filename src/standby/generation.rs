@@ -102,8 +102,13 @@ impl Generation {
             if database.ends_with("_loading") {
                 continue;
             }
-            let mut client = standby.connect_to(&database)?;
-            found.extend(Self::read(&mut client, &database)?);
+            let generation = match standby.connect_to(&database) {
+                Ok(mut client) => Self::read(&mut client, &database)?,
+                // A load may have dropped it since the list was made.
+                Err(_) if !databases(standby)?.contains(&database) => None,
+                Err(e) => return Err(e),
+            };
+            found.extend(generation);
         }
         found.sort_by_key(|g| g.number);
         Ok(found)

@@ -1,9 +1,11 @@
 //! Generations come, stay and go; `rollback` and `list`.
 
 use super::{Hospital, LEDGER};
+use crate::support::wait_until;
 use crate::support::workplace::DB;
 use serde_json::json;
 use std::fs;
+use std::time::Duration;
 
 #[test]
 fn a_snapshot_that_is_loaded_is_not_loaded_again_and_one_rolled_back_only_by_name() {
@@ -32,6 +34,33 @@ fn a_snapshot_that_is_loaded_is_not_loaded_again_and_one_rolled_back_only_by_nam
     h.standby
         .execute("his_g1", "BEGIN READ WRITE; UPDATE his_emergency.generation SET opened_event = '01-0001'; COMMIT");
     h.refused(4, &["rollback"], "it was opened already, in event '01-0001'", "his-load-standby ID");
+}
+
+#[test]
+fn a_load_killed_before_it_dropped_the_old_generation_is_finished_by_the_next_run() {
+    let h = Hospital::small(10);
+    for _ in 0..2 {
+        h.snapshot();
+        h.load();
+    }
+    h.snapshot();
+    // Lets the load connect to the old generation, and makes its DROP DATABASE wait.
+    let mut holder = h.standby.client("postgres");
+    holder.batch_execute("BEGIN; COMMENT ON DATABASE his_g1 IS 'held'").expect("held");
+    let load = h.work.start("his-load-standby", &[]);
+    wait_until("it drops", Duration::from_secs(20), || {
+        h.standby.value(
+            "postgres",
+            "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'DROP DATABASE.*his_g1' AND wait_event_type = 'Lock'",
+        ) == "1"
+    });
+    load.kill();
+    h.standby
+        .execute("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^DROP DATABASE'");
+    assert_eq!(h.databases(), ["his_g1", "his_g2", "his_g3"]);
+    holder.batch_execute("ROLLBACK").expect("let go");
+    assert_eq!(h.load()["new"], json!(false));
+    assert_eq!(h.databases(), ["his_g2", "his_g3"]);
 }
 
 #[test]
