@@ -40,6 +40,9 @@ SELECT pg_catalog.json_build_object(
                 'primary', x.indisprimary,
                 'plain', x.indexprs IS NULL AND x.indpred IS NULL,
                 'immediate', x.indimmediate,
+                'keys', (SELECT pg_catalog.json_agg(pg_catalog.pg_get_indexdef(x.indexrelid, k, false) ORDER BY k)
+                         FROM pg_catalog.generate_series(1, x.indnkeyatts) k),
+                'predicate', pg_catalog.pg_get_expr(x.indpred, x.indrelid),
                 'columns', (SELECT coalesce(pg_catalog.json_agg(ka.attname ORDER BY k.ord), '[]')
                             FROM pg_catalog.unnest(x.indkey[0:x.indnkeyatts - 1]) WITH ORDINALITY AS k(num, ord)
                             JOIN pg_catalog.pg_attribute ka ON ka.attrelid = c.oid AND ka.attnum = k.num)

@@ -1,6 +1,6 @@
 -- The chosen units' changes of one captured table, in the order they happened. Parameters: no, width (columns of the table).
 COPY (
-  SELECT c.seq, c.xid, c.op, c.depth, c.left_out, c.at
+  SELECT c.seq, c.xid, c.op, c.depth, c.left_out, c.at, c.knows
 {% for n in range(1, width + 1) %}
     , c.o{{ n }}
 {% endfor %}

@@ -1,32 +1,15 @@
--- Applies staged units in the order they were done. Parameters: tables [no], careful.
--- Plain: the first conflict is an error. Careful: each unit in a savepoint of its own; a unit that cannot be applied is
--- held with its kind, and so is what depends on it, and all others are applied.
-CREATE OR REPLACE FUNCTION pg_temp.apply_{{ "careful" if careful else "plain" }}(first_pos bigint, last_pos bigint) RETURNS void LANGUAGE plpgsql AS $apply$
-#variable_conflict use_column
-<<this>>
-DECLARE
-  u record;
-  w record;
-  conflict text;
-  silent boolean;
-  at_table integer;
-  at_seq bigint;
-  state text;
-  named text;
-BEGIN
-  FOR u IN SELECT xid FROM pg_temp.stage_unit WHERE pos BETWEEN first_pos AND last_pos AND status = 'new' ORDER BY pos LOOP
-{% if careful %}
-    UPDATE pg_temp.stage_unit x SET status = 'held', kind = 'depends', reason = 'waits for the held unit ' || h.unit
-    FROM pg_temp.edge e JOIN pg_temp.stage_unit h ON h.xid = e.on_xid
-    WHERE x.xid = u.xid AND e.xid = u.xid AND h.status = 'held';
-    CONTINUE WHEN FOUND;
-    at_table := NULL;
-    at_seq := NULL;
+-- Applies a range of staged units. Parameters: tables (targets with signatures [{all [i], sets [column]}]).
+{% macro changes(unit) %}
     silent := NULL;
-    BEGIN
-    SET CONSTRAINTS ALL DEFERRED;
-{% endif %}
-    FOR w IN SELECT seq, table_no, replay FROM pg_temp.work WHERE xid = u.xid ORDER BY seq LOOP
+    FOR w IN
+{% for t in tables %}
+      SELECT seq, {{ t.no }} AS table_no, {{ t.replay }} AS replay FROM pg_temp.stage_{{ t.no }} WHERE u = {{ unit }} AND NOT left_out{{ " UNION ALL" if not loop.last }}
+{% else %}
+      -- A batch without changes, such as one that only closes the event.
+      SELECT 0::bigint AS seq, 0 AS table_no, true AS replay WHERE false
+{% endfor %}
+      ORDER BY seq
+    LOOP
       IF silent IS DISTINCT FROM w.replay THEN
         PERFORM set_config('session_replication_role', CASE WHEN w.replay THEN 'replica' ELSE 'origin' END, true);
         silent := w.replay;
@@ -34,34 +17,120 @@ BEGIN
       at_table := w.table_no;
       at_seq := w.seq;
       CASE w.table_no
-{% for no in tables %}
-        WHEN {{ no }} THEN conflict := pg_temp.apply_{{ no }}(w.seq);
+{% for t in tables %}
+        WHEN {{ t.no }} THEN told := pg_temp.apply_{{ t.no }}({{ unit }}, w.seq);
 {% else %}
-        -- A batch without changes, such as one that only closes the event.
         WHEN 0 THEN NULL;
 {% endfor %}
       END CASE;
-      IF conflict IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = conflict;
+      IF told IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = told;
       END IF;
     END LOOP;
-{% if careful %}
-    SET CONSTRAINTS ALL IMMEDIATE;
-{% endif %}
-    UPDATE pg_temp.stage_unit SET applied = true WHERE xid = u.xid;
-{% if careful %}
+    UPDATE pg_temp.unit SET applied = true WHERE u = {{ unit }};
+{% endmacro %}
+-- Plain: set-wise what can be, the rest in order; the first conflict is an error.
+CREATE OR REPLACE FUNCTION pg_temp.apply_plain(first_u bigint, last_u bigint) RETURNS void LANGUAGE plpgsql AS $apply$
+#variable_conflict use_column
+DECLARE
+  missed bigint;
+  this bigint;
+  w record;
+  silent boolean;
+  at_table integer;
+  at_seq bigint;
+  told text;
+BEGIN
+  PERFORM set_config('session_replication_role', 'replica', true);
+{% for t in tables if t.replay %}
+  INSERT INTO {{ t.table }} ({% for c in t.columns if c.data and not c.stamped %}{{ c.name | id }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }}{% endfor %})
+  OVERRIDING SYSTEM VALUE
+  SELECT {% for c in t.columns if c.data and not c.stamped %}s.n{{ c.i }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.value }}{% endfor %}
+
+  FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
+  WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
+    AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ t.no }})
+  ORDER BY s.u, s.seq;
+{% endfor %}
+{% for t in tables if t.replay %}
+{% for signature in t.signatures if signature.strong and signature.sets %}
+  WITH wanted AS (
+    SELECT s.*{% if t.stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
+    WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
+  written AS (
+    UPDATE {{ t.table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}t.{{ c.name | id }} + (x.n{{ c.i }} - x.o{{ c.i }}){% else %}x.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
+
+    FROM wanted x
+    WHERE {% for k in t.key %}t.{{ k.name | id }} = x.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
+
+    {% for c in signature.sets if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(x.o{{ c.i }})){% endfor %}{% for c in signature.sets if c.counter %} AND t.{{ c.name | id }} IS NOT NULL{% endfor %} RETURNING 1)
+  SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM written) INTO missed;
+  IF missed <> 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'changed';
+  END IF;
+{% endfor %}
+{% endfor %}
+{% for t in tables if t.replay and t.weak_sets %}
+  -- Of counters the differences are summed, so that a row which every unit touches is written once.
+  WITH wanted AS (
+    SELECT {% for k in t.key %}s.o{{ k.i }}, {% endfor %}{% for c in t.weak_sets %}{% if c.counter %}sum(CASE WHEN {{ c.i }} = ANY (s.changed) THEN s.n{{ c.i }} - s.o{{ c.i }} END) AS d{{ c.i }}{% else %}bool_or({{ c.i }} = ANY (s.changed)) AS c{{ c.i }}, (array_agg(s.n{{ c.i }} ORDER BY s.u DESC, s.seq DESC) FILTER (WHERE {{ c.i }} = ANY (s.changed)))[1] AS d{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% if t.stamps %}, (array_agg(x.event ORDER BY s.u DESC))[1] AS event, max(x.batch) AS batch{% endif %}
+
+    FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
+    WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
+    GROUP BY {% for k in t.key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}),
+  written AS (
+    UPDATE {{ t.table }} AS t SET {% for c in t.weak_sets %}{{ c.name | id }} = {% if c.counter %}CASE WHEN x.d{{ c.i }} IS NULL THEN t.{{ c.name | id }} ELSE t.{{ c.name | id }} + x.d{{ c.i }} END{% else %}CASE WHEN x.c{{ c.i }} THEN x.d{{ c.i }} ELSE t.{{ c.name | id }} END{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
+
+    FROM wanted x WHERE {% for k in t.key %}t.{{ k.name | id }} = x.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}{% for c in t.weak_sets if c.counter %} AND (x.d{{ c.i }} IS NULL OR t.{{ c.name | id }} IS NOT NULL){% endfor %} RETURNING 1)
+  SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM written) INTO missed;
+  IF missed <> 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'missing';
+  END IF;
+{% endfor %}
+  UPDATE pg_temp.unit SET applied = true WHERE u BETWEEN first_u AND last_u AND status = 'new' AND NOT hard;
+  FOR this IN SELECT u FROM pg_temp.unit WHERE u BETWEEN first_u AND last_u AND status = 'new' AND hard ORDER BY u LOOP
+{{ changes("this") }}
+  END LOOP;
+  PERFORM set_config('session_replication_role', 'origin', true);
+END
+$apply$;
+
+-- Careful: each unit in a savepoint of its own; a unit that cannot be applied is held with its kind, and so is what depends
+-- on it, and all others are applied.
+CREATE OR REPLACE FUNCTION pg_temp.apply_careful(first_u bigint, last_u bigint) RETURNS void LANGUAGE plpgsql AS $apply$
+#variable_conflict use_column
+<<careful>>
+DECLARE
+  this bigint;
+  w record;
+  silent boolean;
+  at_table integer;
+  at_seq bigint;
+  state text;
+  named text;
+  told text;
+BEGIN
+  FOR this IN SELECT u FROM pg_temp.unit WHERE u BETWEEN first_u AND last_u AND status = 'new' ORDER BY u LOOP
+    UPDATE pg_temp.unit x SET status = 'held', kind = 'depends'
+    FROM pg_temp.edge e JOIN pg_temp.unit h ON h.u = e.on_u WHERE x.u = this AND e.u = this AND h.status = 'held';
+    CONTINUE WHEN FOUND;
+    at_table := NULL;
+    at_seq := NULL;
+    BEGIN
+      SET CONSTRAINTS ALL DEFERRED;
+{{ changes("this") }}
+      SET CONSTRAINTS ALL IMMEDIATE;
     EXCEPTION WHEN OTHERS THEN
-      GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, named = CONSTRAINT_NAME, conflict = MESSAGE_TEXT;
+      GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, named = CONSTRAINT_NAME, told = MESSAGE_TEXT;
       IF "left"(state, 2) IN ('40', '53', '55', '57', '58', 'XX') OR state = '42501' THEN
         -- The server's trouble, not the unit's.
         RAISE;
       END IF;
-      UPDATE pg_temp.stage_unit x SET status = 'held', at_table = this.at_table, at_seq = this.at_seq,
-        kind = CASE WHEN state = 'HSC00' THEN conflict WHEN state IN ('23505', '23P01') THEN 'unique' WHEN state = '23503' THEN 'parent' ELSE 'rule' END,
+      UPDATE pg_temp.unit x SET status = 'held', at_table = careful.at_table, at_seq = careful.at_seq,
+        kind = CASE WHEN state = 'HSC00' THEN told WHEN state IN ('23505', '23P01') THEN 'unique' WHEN state = '23503' THEN 'parent' ELSE 'rule' END,
         reason = CASE WHEN state = 'HSC00' THEN '' ELSE 'SQLSTATE ' || state || CASE WHEN named <> '' THEN ', constraint ' || named ELSE '' END END
-      WHERE x.xid = u.xid;
+      WHERE x.u = this;
     END;
-{% endif %}
   END LOOP;
   PERFORM set_config('session_replication_role', 'origin', true);
 END

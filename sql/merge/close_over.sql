@@ -1,8 +1,6 @@
--- Holds every unit that depends on a held one. No parameters.
-WITH RECURSIVE held(xid, cause) AS (
-  SELECT xid, xid FROM pg_temp.stage_unit WHERE status = 'held'
+-- Holds every unit that depends on one that is held or rejected. No parameters.
+WITH RECURSIVE held(u) AS (
+  SELECT u FROM pg_temp.unit WHERE status IN ('held', 'rejected')
   UNION
-  SELECT e.xid, e.on_xid FROM pg_temp.edge e JOIN held ON e.on_xid = held.xid)
-UPDATE pg_temp.stage_unit u SET status = 'held', kind = 'depends', reason = 'waits for the held unit ' || c.unit
-FROM (SELECT DISTINCT ON (xid) xid, cause FROM held ORDER BY xid, cause) h JOIN pg_temp.stage_unit c ON c.xid = h.cause
-WHERE u.xid = h.xid AND u.status = 'new';
+  SELECT e.u FROM held JOIN pg_temp.edge e ON e.on_u = held.u)
+UPDATE pg_temp.unit x SET status = 'held', kind = coalesce(x.kind, 'depends') FROM held WHERE x.u = held.u AND x.status = 'new';

@@ -1,5 +1,5 @@
--- Reads a batch file into its staging table. Parameters: no, columns [{i}].
-COPY pg_temp.stage_{{ no }} (seq, xid, op, depth, left_out, at
-{% for c in columns %}, o{{ c.i }}{% endfor %}
-{% for c in columns %}, n{{ c.i }}{% endfor %}
+-- Reads one batch's file of one table into its staging table. Parameters: no, positions [i in the order of the file].
+COPY pg_temp.raw_{{ no }} (seq, xid, op, depth, left_out, at, knows
+{% for i in positions %}, o{{ i }}{% endfor %}
+{% for i in positions %}, n{{ i }}{% endfor %}
 ) FROM STDIN (FORMAT csv, HEADER)

@@ -1,31 +1,38 @@
--- Who depends on whom among the staged units, and who on a unit that is held already. Parameters: tables [{no, name}].
-CREATE INDEX ON pg_temp.work (xid, seq);
-CREATE INDEX ON pg_temp.touch (table_no, rule, value);
-ANALYZE pg_temp.work; ANALYZE pg_temp.touch; ANALYZE pg_temp.read_key; ANALYZE pg_temp.stage_unit;
--- Each touch of a key or unique value depends on the touch before it; a change of counters alone is no touch.
+-- Who depends on whom among the staged units. Parameters: key_rules [rule].
+ANALYZE pg_temp.touch; ANALYZE pg_temp.refer; ANALYZE pg_temp.guarded;
+CREATE TEMPORARY TABLE multi AS SELECT rule, value FROM pg_temp.touch GROUP BY rule, value HAVING count(*) > 1;
+ANALYZE pg_temp.multi;
+-- A touch of a key or unique value depends on the touch before it; one of counters alone only on what made the row.
 INSERT INTO pg_temp.edge
-SELECT DISTINCT xid, before FROM (
-  SELECT t.xid, lag(t.xid) OVER (PARTITION BY t.table_no, t.rule, t.value ORDER BY u.pos, t.seq) AS before
-  FROM pg_temp.touch t JOIN pg_temp.stage_unit u USING (xid) WHERE NOT t.weak) q
-WHERE before <> xid;
--- A reference depends on the unit that made the key it references; a document holds in both directions.
-INSERT INTO pg_temp.edge
-SELECT DISTINCT r.xid, t.xid FROM pg_temp.read_key r JOIN pg_temp.touch t USING (table_no, rule, value) WHERE t.creates AND t.xid <> r.xid;
-INSERT INTO pg_temp.edge
-SELECT DISTINCT t.xid, r.xid FROM pg_temp.read_key r JOIN pg_temp.touch t USING (table_no, rule, value) WHERE r.document AND t.creates AND t.xid <> r.xid;
-CREATE INDEX ON pg_temp.edge (on_xid);
-CREATE INDEX ON pg_temp.edge (xid);
-ANALYZE pg_temp.edge;
-UPDATE pg_temp.stage_unit u SET status = 'held', kind = 'depends', reason = 'waits for the held unit ' || q.holder
+SELECT q.u, q.before, CASE WHEN q.rule = ANY (ARRAY[{{ key_rules | join(", ") }}]::integer[]) THEN 'row' ELSE 'value' END
 FROM (
-  SELECT DISTINCT ON (x.xid) x.xid, h.event || '/' || h.generation || '-' || h.xid AS holder
-  FROM (
-    SELECT r.xid, r.table_name, r.rule, r.value, true AS reads FROM pg_temp.read_key r
-{% for t in tables %}
-    UNION ALL SELECT t.xid, {{ t.name | lit }}, t.rule, t.value, false FROM pg_temp.touch t WHERE t.table_no = {{ t.no }} AND NOT t.weak
-{% endfor %}
-  ) x
-  JOIN his_emergency.held_touch h ON h.table_name = x.table_name AND h.rule = x.rule AND md5(h.value) = md5(x.value) AND h.value = x.value AND (h.creates OR NOT x.reads)
-  JOIN his_emergency.unit l ON l.event = h.event AND l.generation = h.generation AND l.xid = h.xid AND l.status <> 'merged'
-  ORDER BY x.xid, h.event, h.generation, h.xid) q
-WHERE q.xid = u.xid AND u.status = 'new';
+  SELECT t.rule, t.u, CASE WHEN t.strong THEN max(t.u) FILTER (WHERE t.strong) OVER w ELSE max(t.u) FILTER (WHERE t.takes) OVER w END AS before
+  FROM (SELECT rule, value, u, bool_or(strong) AS strong, bool_or(takes) AS takes FROM pg_temp.touch JOIN pg_temp.multi USING (rule, value) GROUP BY rule, value, u) t
+  WINDOW w AS (PARTITION BY t.rule, t.value ORDER BY t.u ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) q
+WHERE q.before IS NOT NULL;
+-- A reference depends on the unit that made what it references.
+INSERT INTO pg_temp.edge
+SELECT r.u, max(t.u), 'parent' FROM pg_temp.refer r JOIN pg_temp.touch t USING (rule, value) WHERE r.takes AND t.takes AND t.u < r.u GROUP BY r.u, r.rule, r.value;
+-- What takes a referenced row away depends on what took the references to it away.
+INSERT INTO pg_temp.edge
+SELECT DISTINCT t.u, r.u, 'release' FROM pg_temp.refer r JOIN pg_temp.touch t USING (rule, value) WHERE r.releases AND t.frees AND t.u > r.u;
+-- A guarded reference depends on what last changed the guarded columns.
+INSERT INTO pg_temp.edge
+SELECT r.u, max(g.u), 'guard' FROM pg_temp.refer r JOIN pg_temp.guarded g USING (rule, value) WHERE r.guard AND g.u < r.u GROUP BY r.u, r.rule, r.value;
+-- A document holds in both directions.
+INSERT INTO pg_temp.edge
+SELECT DISTINCT v.u, v.on_u, 'document' FROM pg_temp.refer r JOIN pg_temp.touch t USING (rule, value) CROSS JOIN LATERAL (VALUES (r.u, t.u), (t.u, r.u)) v (u, on_u)
+WHERE r.document AND t.strong AND t.u <> r.u;
+CREATE INDEX ON pg_temp.edge (on_u);
+CREATE INDEX ON pg_temp.edge (u);
+ANALYZE pg_temp.edge;
+-- Touches that are not the first of their value: what they meet on the primary is what a touch before them leaves there.
+CREATE TEMPORARY TABLE late AS
+SELECT rule, value, u, seq FROM (
+  SELECT t.rule, t.value, t.u, t.seq, row_number() OVER (PARTITION BY t.rule, t.value ORDER BY t.u, t.seq) AS nth
+  FROM pg_temp.touch t JOIN pg_temp.multi USING (rule, value) JOIN pg_temp.unit x ON x.u = t.u WHERE x.status <> 'rejected') q
+WHERE nth > 1;
+CREATE INDEX ON pg_temp.late (u, seq);
+CREATE INDEX ON pg_temp.touch (rule, value);
+CREATE INDEX ON pg_temp.guarded (rule, value);
+ANALYZE pg_temp.late;

@@ -1,2 +1,2 @@
--- Units held so far that a second attempt must not try, and those among them that were applied already. No parameters.
-SELECT xid, kind, coalesce(reason, ''), at_table, at_seq, applied FROM pg_temp.stage_unit WHERE status = 'held';
+-- Units found so far that must not be tried, and those among them that were applied already. $1 first, $2 last.
+SELECT u, kind, coalesce(reason, ''), at_table, at_seq, applied FROM pg_temp.unit WHERE status = 'held' AND u BETWEEN $1 AND $2;

@@ -31,13 +31,21 @@ CREATE TABLE IF NOT EXISTS his_emergency.unit (
   batch      bigint NOT NULL,
   status     text NOT NULL CHECK (status IN ('merged', 'held', 'rejected')),
   rows       bigint NOT NULL,
+  last_seq   bigint,
+  hash       text,          -- of its content: the same unit with other content is damage
   at         timestamptz,
   db_user    text,
   application text,
   address    text,
   run        bigint NOT NULL REFERENCES his_emergency.merge_run,
+  by         text,
+  why        text,          -- of a rejected unit
+  money      text CHECK (money IN ('refunded', 'kept', 'none')),
+  linked     boolean NOT NULL DEFAULT false,
+  settled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (event, generation, xid)
 );
+CREATE INDEX IF NOT EXISTS unit_open ON his_emergency.unit (event) WHERE status <> 'merged';
 -- Sum of new minus old of one money column in one unit; amounts of 0 are left out.
 CREATE TABLE IF NOT EXISTS his_emergency.unit_money (
   event      text NOT NULL,
@@ -48,31 +56,77 @@ CREATE TABLE IF NOT EXISTS his_emergency.unit_money (
   amount     numeric NOT NULL,
   PRIMARY KEY (event, generation, xid, table_name, column_name)
 );
--- Why a unit is held, with what both sides had at that moment.
+-- Why a unit is held, with what both sides had at that moment, and what a person (or the table's policy) decided.
 CREATE TABLE IF NOT EXISTS his_emergency.conflict (
   id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   event      text NOT NULL,
   generation bigint NOT NULL,
   xid        bigint NOT NULL,
+  seq        bigint,        -- of the change; NULL when it is about the whole unit
   table_name text,
   key        text,          -- JSON
   kind       text NOT NULL,
+  rule       text NOT NULL,
   reason     text NOT NULL,
-  standby    text,          -- JSON {"old","new"}
+  differ     text[] NOT NULL,
+  standby    text,          -- JSON {"op","old","new"}
   "primary"  text,          -- JSON, NULL when there is no such row
-  found_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+  found_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  take       text CHECK (take IN ('standby', 'primary', 'link')),
+  link_to    text,          -- JSON
+  by_policy  boolean NOT NULL DEFAULT false,
+  decided_by text,
+  decided_at timestamptz,
+  why        text
 );
--- Keys and unique values that held units wrote: what comes later and meets one of them depends on it.
-CREATE TABLE IF NOT EXISTS his_emergency.held_touch (
+CREATE INDEX IF NOT EXISTS conflict_unit ON his_emergency.conflict (event, generation, xid);
+-- The changes of units that were held, as text under pinned settings: a decision needs no batch.
+CREATE TABLE IF NOT EXISTS his_emergency.change (
   event      text NOT NULL,
   generation bigint NOT NULL,
   xid        bigint NOT NULL,
+  seq        bigint NOT NULL,
   table_name text NOT NULL,
-  rule       text NOT NULL,
-  value      text NOT NULL,
-  creates    boolean NOT NULL
+  op         "char" NOT NULL,
+  left_out   boolean NOT NULL,
+  knows      text,
+  columns    text[] NOT NULL,
+  old        text[] NOT NULL,
+  new        text[] NOT NULL,
+  PRIMARY KEY (event, generation, xid, seq, table_name)
 );
-CREATE INDEX IF NOT EXISTS held_touch_value ON his_emergency.held_touch (table_name, rule, md5(value));
+-- Which held unit waits for which.
+CREATE TABLE IF NOT EXISTS his_emergency.waits (
+  unit    text NOT NULL,
+  on_unit text NOT NULL,
+  kind    text NOT NULL,
+  PRIMARY KEY (unit, on_unit)
+);
+-- Rows that a decision for the standby wrote over.
+CREATE TABLE IF NOT EXISTS his_emergency.displaced (
+  event      text NOT NULL,
+  generation bigint NOT NULL,
+  xid        bigint NOT NULL,
+  seq        bigint NOT NULL,
+  table_name text NOT NULL,
+  key        text NOT NULL,
+  "primary"  text,
+  by_policy  boolean NOT NULL
+);
+-- Rows of the standby that a person has found to be a row of the primary: references go there.
+CREATE TABLE IF NOT EXISTS his_emergency.link (
+  event      text NOT NULL,
+  generation bigint NOT NULL,
+  xid        bigint NOT NULL,
+  seq        bigint NOT NULL,
+  table_name text NOT NULL,
+  columns    text[] NOT NULL,
+  ours       text[] NOT NULL,
+  theirs     text[] NOT NULL,
+  counters   boolean NOT NULL,
+  conflict   bigint NOT NULL REFERENCES his_emergency.conflict,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 -- Rows that were on the primary already, whole and equal.
 CREATE TABLE IF NOT EXISTS his_emergency.already (
   event      text NOT NULL,

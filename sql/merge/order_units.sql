@@ -1,6 +1,11 @@
--- Orders the staged units as they were done, and leaves out what the ledger has. Parameters: event, generation.
-UPDATE pg_temp.stage_unit u SET pos = q.pos
-FROM (SELECT xid, row_number() OVER (ORDER BY last_seq, xid) AS pos FROM pg_temp.stage_unit) q WHERE q.xid = u.xid;
-UPDATE pg_temp.stage_unit u SET status = 'done'
-FROM his_emergency.unit l WHERE l.event = {{ event | lit }} AND l.generation = {{ generation }} AND l.xid = u.xid;
-CREATE INDEX ON pg_temp.stage_unit (pos);
+-- Orders the staged units as they were done, and leaves out what the ledger has. No parameters.
+INSERT INTO pg_temp.unit (u, b, event, epoch, batch, generation, xid, name, last_seq, rows, at, "user", application, address, prior, known_hash, status)
+SELECT row_number() OVER (ORDER BY b.epoch, b.batch, r.last_seq, r.xid), r.b, b.event, b.epoch, b.batch, r.generation, r.xid,
+  b.event || '/' || r.generation || '-' || r.xid, r.last_seq, r.rows, r.at, r."user", r.application, r.address,
+  coalesce(r.prior, l.status), coalesce(r.hash, l.hash),
+  CASE WHEN r.prior = 'rejected' THEN 'rejected' WHEN r.prior IS NULL AND l.status IS NOT NULL THEN 'done' ELSE 'new' END
+FROM pg_temp.raw_unit r JOIN pg_temp.batch b USING (b)
+LEFT JOIN his_emergency.unit l ON (l.event, l.generation, l.xid) = (b.event, r.generation, r.xid);
+CREATE INDEX ON pg_temp.unit (b, xid);
+ANALYZE pg_temp.unit;
+DROP TABLE pg_temp.raw_unit;

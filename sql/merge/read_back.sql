@@ -1,11 +1,11 @@
 -- Applied changes of a range that the primary does not hold as written; of each row the last change counts.
--- Parameters: no, table, key [{i, name}], columns [{i, name, read_back, in_update}], first, last.
-SELECT s.xid, s.seq
+-- Parameters: no, table, key [{i, name}], columns [{i, name, read_back}], first, last.
+SELECT s.u, s.seq
 FROM (
-  SELECT DISTINCT ON ({% for k in key %}CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ ", " if not loop.last }}{% endfor %}) s.*
-  FROM pg_temp.stage_{{ no }} s JOIN pg_temp.stage_unit u USING (xid)
-  WHERE u.applied AND u.pos BETWEEN {{ first }} AND {{ last }} AND NOT s.left_out
-  ORDER BY {% for k in key %}CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END, {% endfor %}u.pos DESC, s.seq DESC) s
+  SELECT DISTINCT ON (coalesce(s.nk, s.ok)) s.*
+  FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
+  WHERE x.applied AND s.u BETWEEN {{ first }} AND {{ last }} AND NOT s.left_out
+  ORDER BY coalesce(s.nk, s.ok), s.u DESC, s.seq DESC) s
 LEFT JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %}
 
 WHERE CASE s.op WHEN 'D' THEN t.{{ key[0].name | id }} IS NOT NULL

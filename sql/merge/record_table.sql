@@ -1,28 +1,35 @@
--- Writes conflicts, rows that were there already, given numbers and held keys of one table into the ledger.
--- Parameters: event, no, name, table, columns [{i, name}], key [{i, name}], first, last.
-INSERT INTO his_emergency.conflict (event, generation, xid, table_name, key, kind, reason, standby, "primary")
-SELECT {{ event | lit }}, u.generation, u.xid, {{ name | lit }},
-  json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}coalesce(s.n{{ k.i }}, s.o{{ k.i }})::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text,
-  u.kind, coalesce(u.reason, ''),
-  json_build_object(
-    'old', CASE WHEN s.op <> 'I' THEN json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}s.o{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[]) END,
-    'new', CASE WHEN s.op <> 'D' THEN json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}s.n{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[]) END)::text,
-  (SELECT json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}t.{{ c.name | id }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text
-   FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.op = 'I' THEN s.n{{ k.i }} ELSE s.o{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %} LIMIT 1)
-FROM pg_temp.stage_unit u JOIN pg_temp.stage_{{ no }} s ON s.seq = u.at_seq
-WHERE u.status = 'held' AND u.at_table = {{ no }} AND u.pos BETWEEN {{ first }} AND {{ last }};
-INSERT INTO his_emergency.held_touch (event, generation, xid, table_name, rule, value, creates)
-SELECT DISTINCT {{ event | lit }}, u.generation, u.xid, {{ name | lit }}, t.rule, t.value, t.creates
-FROM pg_temp.touch t JOIN pg_temp.stage_unit u USING (xid)
-WHERE u.status = 'held' AND NOT t.weak AND t.table_no = {{ no }} AND u.pos BETWEEN {{ first }} AND {{ last }};
+-- Writes conflicts, rows that were there already, given numbers and the changes of held units of one table into the ledger.
+-- Parameters: a target, run.
+{% macro key_of(a, b) %}json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}coalesce({{ a }}{{ k.i }}, {{ b }}{{ k.i }})::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text{% endmacro %}
+{% macro staged(p) %}json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}s.{{ p }}{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[]){% endmacro %}
+INSERT INTO his_emergency.conflict (event, generation, xid, seq, table_name, key, kind, rule, reason, differ, standby, "primary", take, by_policy)
+SELECT x.event, x.generation, x.xid, c.seq, {{ name | lit }}, {{ key_of("s.o", "s.n") }}, c.kind, c.rule, c.reason, c.differ,
+  json_build_object('op', s.op, 'old', CASE WHEN s.op <> 'I' THEN {{ staged("o") }} END, 'new', CASE WHEN s.op <> 'D' THEN {{ staged("n") }} END)::text,
+  coalesce(c.there, CASE WHEN c.rule = 'tried' THEN (SELECT json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}t.{{ c.name | id }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text
+    FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = coalesce(s.o{{ k.i }}, s.n{{ k.i }}){{ " AND " if not loop.last }}{% endfor %} LIMIT 1) END),
+  c.take, c.by_policy
+FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
+WHERE c.table_no = {{ no }} AND x.status IN ('held', 'rejected') AND NOT x.recorded
+  AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule));
+UPDATE his_emergency.conflict k SET "primary" = c.there, reason = c.reason, differ = c.differ
+FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u)
+WHERE c.table_no = {{ no }} AND x.prior = 'held' AND NOT x.recorded AND c.take IS NULL AND c.rule <> 'tried'
+  AND (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule)
+  AND (k."primary", k.reason, k.differ) IS DISTINCT FROM (c.there, c.reason, c.differ);
+INSERT INTO his_emergency.change (event, generation, xid, seq, table_name, op, left_out, knows, columns, old, new)
+SELECT x.event, x.generation, x.xid, s.seq, {{ name | lit }}, s.op, s.left_out, s.knows, ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[],
+  ARRAY[{% for c in columns %}s.o{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}s.n{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[]
+FROM pg_temp.unit x JOIN pg_temp.stage_{{ no }} s USING (u)
+WHERE x.status IN ('held', 'rejected') AND x.prior IS NULL AND NOT x.recorded;
 INSERT INTO his_emergency.already (event, generation, xid, table_name, key)
-SELECT {{ event | lit }}, u.generation, u.xid, {{ name | lit }},
-  json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}s.n{{ k.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text
-FROM pg_temp.already a JOIN pg_temp.stage_unit u USING (xid) JOIN pg_temp.stage_{{ no }} s ON s.seq = a.seq
-WHERE a.table_no = {{ no }} AND u.applied AND u.pos BETWEEN {{ first }} AND {{ last }};
+SELECT x.event, x.generation, x.xid, {{ name | lit }}, {{ key_of("s.n", "s.o") }}
+FROM pg_temp.already a JOIN pg_temp.outcome o USING (u) JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
+WHERE a.table_no = {{ no }} AND o.status = 'merged';
+INSERT INTO his_emergency.displaced (event, generation, xid, seq, table_name, key, "primary", by_policy)
+SELECT x.event, x.generation, x.xid, d.seq, {{ name | lit }}, {{ key_of("s.o", "s.n") }}, d.there, coalesce((SELECT bool_or(c.by_policy) FROM pg_temp.conflict c WHERE (c.u, c.seq, c.table_no) = (d.u, d.seq, d.table_no)), false)
+FROM pg_temp.displaced d JOIN pg_temp.outcome o USING (u) JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
+WHERE d.table_no = {{ no }} AND o.status = 'merged';
 INSERT INTO his_emergency.number_given (event, generation, xid, table_name, key, column_name, emergency, official)
-SELECT {{ event | lit }}, u.generation, u.xid, {{ name | lit }},
-  json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}s.n{{ k.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text,
-  g.column_name, g.emergency, g.official
-FROM pg_temp.given g JOIN pg_temp.stage_unit u USING (xid) JOIN pg_temp.stage_{{ no }} s ON s.seq = g.seq
-WHERE g.table_no = {{ no }} AND u.applied AND u.pos BETWEEN {{ first }} AND {{ last }};
+SELECT x.event, x.generation, x.xid, {{ name | lit }}, {{ key_of("s.n", "s.o") }}, g.column_name, g.emergency, g.official
+FROM pg_temp.given g JOIN pg_temp.outcome o USING (u) JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
+WHERE g.table_no = {{ no }} AND o.status = 'merged';

@@ -1,8 +1,20 @@
--- Writes a range of staged units into the ledger, in the transaction that applied them. Parameters: event, batch, run, first, last.
-INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, at, db_user, application, address, run)
-SELECT {{ event | lit }}, generation, xid, {{ batch }}, CASE WHEN status = 'held' THEN 'held' ELSE 'merged' END, rows, at, "user", application, address, {{ run }}
-FROM pg_temp.stage_unit WHERE pos BETWEEN {{ first }} AND {{ last }} AND (applied OR status = 'held') AND status <> 'done';
+-- Writes outcomes into the ledger, in the transaction that brought them about: the applied units of a range, and every unit held or rejected
+-- that is not written yet. Parameters: run, by, first, last.
+CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
+SELECT u, CASE WHEN status = 'new' THEN 'merged' ELSE status END AS status FROM pg_temp.unit
+WHERE status = 'new' AND applied AND u BETWEEN {{ first }} AND {{ last }} OR status IN ('held', 'rejected') AND prior IS NULL AND NOT recorded;
+ALTER TABLE pg_temp.outcome ADD PRIMARY KEY (u);
+ANALYZE pg_temp.outcome;
+INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, last_seq, hash, at, db_user, application, address, run, by)
+SELECT x.event, x.generation, x.xid, x.batch, o.status, x.rows, x.last_seq, x.hash, x.at, x."user", x.application, x.address, {{ run }}, {{ by | lit }}
+FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior IS NULL ORDER BY u;
+UPDATE his_emergency.unit l SET status = o.status, run = {{ run }}, by = {{ by | lit }}, settled_at = clock_timestamp()
+FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior = 'held' AND (l.event, l.generation, l.xid) = (x.event, x.generation, x.xid);
 INSERT INTO his_emergency.unit_money (event, generation, xid, table_name, column_name, amount)
-SELECT {{ event | lit }}, u.generation, u.xid, m.table_name, m.column_name, m.amount
-FROM pg_temp.stage_money m JOIN pg_temp.stage_unit u USING (xid)
-WHERE u.pos BETWEEN {{ first }} AND {{ last }} AND (u.applied OR u.status = 'held') AND u.status <> 'done';
+SELECT x.event, x.generation, x.xid, m.table_name, m.column_name, m.amount
+FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) JOIN pg_temp.amount m USING (u) WHERE x.prior IS NULL;
+-- A unit that was tried and does not fit tells of it in its row; what was found before is in the list of conflicts.
+INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ)
+SELECT x.u, x.at_seq, x.at_table, x.kind, 'tried', coalesce(x.reason, ''), '{}' FROM pg_temp.unit x
+WHERE x.status = 'held' AND x.at_seq IS NOT NULL AND x.kind <> 'depends' AND NOT x.recorded
+  AND NOT EXISTS (SELECT FROM pg_temp.conflict c WHERE c.u = x.u AND c.take IS NULL AND c.seq = x.at_seq AND c.kind = x.kind);

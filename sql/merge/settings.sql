@@ -1,3 +1,3 @@
 -- The database's own settings for what the merge applies; a lock is not waited for longer than windows bear. $1 TimeZone, $2 search_path.
-SELECT pg_catalog.set_config('TimeZone', $1, true), pg_catalog.set_config('search_path', $2, true),
+SELECT pg_catalog.set_config('TimeZone', $1, true), pg_catalog.set_config('search_path', $2 || ', pg_temp', true),
        pg_catalog.set_config('lock_timeout', '3s', true), pg_catalog.set_config('synchronous_commit', 'on', true);

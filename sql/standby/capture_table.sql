@@ -1,4 +1,5 @@
--- Makes the queue of one captured table. Parameters: no, schema, name, columns [{name, base_type}], key [], money [].
+-- Makes the queue of one captured table. Parameters: no, schema, name, columns [{name, base_type}], key [], money [],
+-- table (quoted), searched [[column]]: what the capture looks up with each new row.
 -- Images are kept in columns of the table's own types, so that no setting of a window's session can change a value.
 CREATE TABLE his_emergency.change_{{ no }} (
   seq bigint PRIMARY KEY,
@@ -6,7 +7,8 @@ CREATE TABLE his_emergency.change_{{ no }} (
   op "char" NOT NULL,
   depth smallint NOT NULL,
   left_out boolean NOT NULL,
-  at timestamptz NOT NULL
+  at timestamptz NOT NULL,
+  knows text  -- JSON: what the standby knew of rows like this one, for same_as, once and guard
 {% for c in columns %}
   , o{{ loop.index }} {{ c.base_type }}
 {% endfor %}
@@ -20,3 +22,6 @@ INSERT INTO his_emergency.captured (table_no, schema_name, table_name, columns, 
   ARRAY[{% for c in columns %}{{ c.base_type | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[],
   ARRAY[{% for c in key %}{{ c | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[],
   ARRAY[{% for c in money %}{{ c | lit }}{% if not loop.last %}, {% endif %}{% endfor %}]::text[]);
+{% for columns in searched %}
+CREATE INDEX ON {{ table }} ({{ columns | ids }});
+{% endfor %}

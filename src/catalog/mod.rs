@@ -110,7 +110,14 @@ pub struct Unique {
     /// No expression and no predicate: can be compared column by column.
     pub plain: bool,
     pub immediate: bool,
+    /// Real columns only; what an expression is made of is not among them.
     pub columns: Vec<String>,
+    /// What must be unique, as SQL over the table's columns: quoted names, or expressions.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Rows that the rule is for, as SQL over the table's columns; all when there is none.
+    #[serde(default)]
+    pub predicate: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 /// Columns before the images in every table's file.
-pub const LEADING: [&str; 6] = ["seq", "xid", "op", "depth", "left_out", "at"];
+pub const LEADING: [&str; 7] = ["seq", "xid", "op", "depth", "left_out", "at", "knows"];
 
 /// The written files of a batch, its manifest not among them.
 pub(super) struct Files {

@@ -1,16 +1,15 @@
 //! Applies staged units in chunks; the ledger is written in the same transaction (P7).
 //!
-//! Units are applied in the order they were done, each change guarded by what the standby knew, so nothing is
-//! overwritten that the primary changed meanwhile. A chunk is first tried plainly; when anything does not fit, it is
-//! done again carefully: what cannot be applied is held, with all that depends on it, and the rest goes in. References
-//! are checked by us, because under replay the primary's own triggers are silent, and what was written is read back.
+//! Each change is guarded by what the standby knew, so nothing is overwritten that the primary changed since the plan was
+//! made. A chunk is first tried set-wise; when anything does not fit, it is done again carefully, unit by unit: what cannot
+//! be applied is held, with all that depends on it, and the rest goes in. References are checked by us, because under
+//! replay the primary's own triggers are silent, and what was written is read back.
 
 use super::stage::{self, Staged};
 use super::target::Target;
 use crate::catalog::Catalog;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::queue::Batch;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use postgres::Transaction;
@@ -18,7 +17,7 @@ use postgres::error::SqlState;
 use std::time::Duration;
 
 /// Units of one transaction. Small enough that no window of the primary waits long for a row it shares with a chunk.
-const CHUNK: i64 = 500;
+const CHUNK: i64 = 1000;
 /// A chunk that loses a deadlock or a lock wait against a window is tried again this often.
 const TRIES: u32 = 8;
 
@@ -29,38 +28,46 @@ pub struct Own {
     pub search_path: String,
 }
 
-/// One batch on its way into the primary.
+/// Staged units on their way into the primary.
 pub struct Applying<'a> {
-    pub batch: &'a Batch,
     pub targets: &'a [Target],
     pub catalog: &'a Catalog,
     pub own: &'a Own,
     pub run: i64,
+    pub by: &'a str,
 }
 
 /// A unit that must not be tried, and why.
 #[derive(Debug, Clone)]
 struct Held {
-    xid: i64,
+    u: i64,
     kind: String,
     reason: String,
     at_table: Option<i32>,
     at_seq: Option<i64>,
 }
 
+/// An error, and whether trying again may help.
+type Failure = (Error, bool);
+
+const DOING: &str = "merge the units";
+
 impl Applying<'_> {
-    /// Applies everything that is staged; `progress` is called with the number of units done.
+    /// Writes what the plan holds into the ledger, then applies everything else; `progress` is called with the units done.
     pub fn all(&self, client: &mut Client, staged: Staged, progress: impl Fn(u64)) -> Result<()> {
-        let (mut first, mut careful) = (1, false);
-        while first <= staged.last_pos {
-            let last = (first + CHUNK - 1).min(staged.last_pos);
+        let mut tx = client.transaction().cannot(DOING)?;
+        self.record(&mut tx, 0, 0)?;
+        tx.commit().cannot(DOING)?;
+        let mut first = 1;
+        while first <= staged.last {
+            let last = (first + CHUNK - 1).min(staged.last);
             let mut tries = 0;
-            careful = loop {
-                match self.chunk(client, first, last, careful) {
-                    Ok(careful) => break careful,
+            loop {
+                match self.chunk(client, first, last) {
+                    Ok(()) => break,
                     Err((error, true)) if tries < TRIES => {
                         tries += 1;
-                        log::info!("chunk {first}..{last} gave way to a window ({error}); trying again");
+                        log::info!("units {first}..{last} gave way to a window ({error}); trying again");
                         std::thread::sleep(Duration::from_millis(100 * u64::from(tries)));
                     }
                     Err((error, true)) => {
@@ -68,59 +75,53 @@ impl Applying<'_> {
                     }
                     Err((error, false)) => return Err(error),
                 }
-            };
+            }
             progress(u64::try_from(last).unwrap_or(0));
             first = last + 1;
         }
         Ok(())
     }
 
-    /// One chunk in one transaction. Gives whether it needed care; an error says whether trying again may help.
-    fn chunk(&self, client: &mut Client, first: i64, last: i64, careful: bool) -> Result<bool, (Error, bool)> {
-        let doing = || format!("merge batch {} of '{}'", self.batch.manifest.batch, self.batch.manifest.event);
-        let retry = |e: postgres::Error| {
-            let again = matches!(
-                e.code(),
-                Some(
-                    &SqlState::T_R_DEADLOCK_DETECTED
-                        | &SqlState::LOCK_NOT_AVAILABLE
-                        | &SqlState::T_R_SERIALIZATION_FAILURE
-                )
-            );
-            (Err::<(), _>(e).cannot(doing()).err().unwrap_or_else(|| Error::failed(doing(), "unknown")), again)
-        };
+    /// One chunk in one transaction.
+    fn chunk(&self, client: &mut Client, first: i64, last: i64) -> Result<(), Failure> {
+        let retry = |e: postgres::Error| failure(e, DOING);
         let hard = |e: Error| (e, false);
         let mut tx = client.transaction().map_err(retry)?;
         tx.query(crate::sql!("merge/settings.sql"), &[&self.own.timezone, &self.own.search_path]).map_err(retry)?;
         let mut held: Vec<Held> = Vec::new();
-        let mut careful = careful;
-        // Each round holds at least one unit more, so this ends.
-        for _ in 0..=2 * CHUNK {
+        let mut careful = false;
+        // Each careful round holds at least one unit more, so this ends.
+        for _ in 0..=CHUNK + 2 {
             let mut round = tx.savepoint("round").map_err(retry)?;
             for h in &held {
                 round
-                    .execute(crate::sql!("merge/hold.sql"), &[&h.xid, &h.kind, &h.reason, &h.at_table, &h.at_seq])
+                    .execute(crate::sql!("merge/hold.sql"), &[&h.u, &h.kind, &h.reason, &h.at_table, &h.at_seq])
                     .map_err(retry)?;
             }
-            round.batch_execute(crate::sql!("merge/close_over.sql")).map_err(retry)?;
+            if !held.is_empty() {
+                round.batch_execute(crate::sql!("merge/close_over.sql")).map_err(retry)?;
+            }
             let apply =
                 if careful { crate::sql!("merge/call_careful.sql") } else { crate::sql!("merge/call_plain.sql") };
             match round.query(apply, &[&first, &last]) {
                 Err(e) if !careful && is_conflict(&e) => {
                     careful = true;
+                    log::info!("units {first}..{last} one by one: {}", crate::db::reason::of(&e).1);
                     round.rollback().map_err(retry)?;
                     continue;
                 }
                 other => other.map_err(retry)?,
             };
-            round.batch_execute(crate::sql!("merge/close_over.sql")).map_err(retry)?;
-            let (now, undone) = all_held(&mut round).map_err(retry)?;
+            if careful {
+                round.batch_execute(crate::sql!("merge/close_over.sql")).map_err(retry)?;
+            }
+            let (now, undone) = all_held(&mut round, first, last).map_err(retry)?;
+            self.assign(&mut round, first, last).map_err(hard)?;
             let wrong = self.check(&mut round, first, last)?;
             if !undone && wrong.is_empty() {
                 self.record(&mut round, first, last).map_err(hard)?;
                 round.commit().map_err(retry)?;
-                tx.commit().map_err(retry)?;
-                return Ok(careful && !now.is_empty());
+                return tx.commit().map_err(retry);
             }
             // Something was applied that must not be: again, without it from the start.
             careful = true;
@@ -128,39 +129,43 @@ impl Applying<'_> {
             held.extend(wrong);
             round.rollback().map_err(retry)?;
         }
-        Err((Error::failed(doing(), "no set of units was found that can be merged"), false))
+        Err((Error::failed(DOING, "no set of units was found that can be merged"), false))
+    }
+
+    /// Official numbers, once everything else stands.
+    fn assign(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<()> {
+        for target in self.targets.iter().filter(|t| !t.assigns.is_empty()) {
+            let silent = if target.replay { "replica" } else { "origin" };
+            tx.query(crate::sql!("merge/trigger_mode.sql"), &[&silent]).cannot(DOING)?;
+            let context = context! { first, last, ..Value::from(Serde(target)) };
+            stage::run(tx, crate::sql!("merge/assign.sql"), context, "give official numbers")?;
+            tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin"]).cannot(DOING)?;
+        }
+        Ok(())
     }
 
     /// Units whose references do not hold now, or that the primary does not hold as written.
-    fn check(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<Vec<Held>, (Error, bool)> {
+    fn check(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<Vec<Held>, Failure> {
         let mut wrong: Vec<Held> = Vec::new();
-        let mut ask = |text: String, kind: &str, reason: String, table: usize| -> Result<(), (Error, bool)> {
-            let rows = tx.query(&text, &[]).map_err(|e| {
-                let again = matches!(e.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE));
-                (
-                    Err::<(), _>(e)
-                        .cannot("check what was merged")
-                        .err()
-                        .unwrap_or_else(|| Error::failed("check what was merged", "unknown")),
-                    again,
-                )
-            })?;
-            for row in rows {
-                let xid: i64 = row.get(0);
-                if !wrong.iter().any(|h| h.xid == xid) {
+        let doing = "check what was merged";
+        let numbers: Vec<usize> = self.targets.iter().map(|t| t.no).collect();
+        if numbers.is_empty() {
+            return Ok(wrong);
+        }
+        let text = sql::render(crate::sql!("merge/tables_in_range.sql"), context! { tables => numbers, first, last })
+            .map_err(|e| (e, false))?;
+        let touched: Vec<i32> = tx.query(&text, &[]).map_err(|e| failure(e, doing))?.iter().map(|r| r.get(0)).collect();
+        let mut ask = |text: String, kind: &str, reason: String, table: usize| -> Result<(), Failure> {
+            for row in tx.query(&text, &[]).map_err(|e| failure(e, doing))? {
+                let u: i64 = row.get(0);
+                if !wrong.iter().any(|h| h.u == u) {
                     let at_table = i32::try_from(table).ok();
-                    wrong.push(Held {
-                        xid,
-                        kind: kind.to_owned(),
-                        reason: reason.clone(),
-                        at_table,
-                        at_seq: row.get(1),
-                    });
+                    wrong.push(Held { u, kind: kind.to_owned(), reason: reason.clone(), at_table, at_seq: row.get(1) });
                 }
             }
             Ok(())
         };
-        for target in self.targets {
+        for target in self.targets.iter().filter(|t| i32::try_from(t.no).is_ok_and(|no| touched.contains(&no))) {
             for (text, reason) in self.reference_checks(target, first, last).map_err(|e| (e, false))? {
                 ask(text, "parent", reason, target.no)?;
             }
@@ -179,56 +184,66 @@ impl Applying<'_> {
     fn reference_checks(&self, target: &Target, first: i64, last: i64) -> Result<Vec<(String, String)>> {
         let mut checks = Vec::new();
         let Some(table) = self.catalog.get(&target.of) else { return Ok(checks) };
+        let range = |more: Value| context! { first, last, ..more };
         for key in &table.foreign_keys {
             let Some(columns) = target.keys(&key.columns) else { continue };
             let context = context! {
-                first, last, columns => Value::from(Serde(&columns)), to_table => key.to().sql(), to_columns => key.to_columns.clone(),
+                columns => Value::from(Serde(&columns)), to_table => key.to().sql(), to_columns => key.to_columns.clone(),
                 ..Value::from(Serde(target))
             };
             checks.push((
-                sql::render(crate::sql!("merge/check_child.sql"), context)?,
+                sql::render(crate::sql!("merge/check_child.sql"), range(context))?,
                 format!("foreign key {}", key.name),
             ));
+        }
+        for watch in &target.watches {
+            let context = context! { no => target.no, ..Value::from(Serde(watch)) };
+            let text = sql::render(crate::sql!("merge/check_guard.sql"), range(context))?;
+            checks.push((text, format!("guard of {}: {} was changed on the primary", watch.column, watch.to_name)));
         }
         for (from, key) in self.catalog.references_to(&target.of) {
             let Some(columns) = target.keys(&key.to_columns) else { continue };
             let context = context! {
-                first, last, columns => Value::from(Serde(&columns)), from_table => from.name.sql(), from_columns => key.columns.clone(),
+                columns => Value::from(Serde(&columns)), from_table => from.name.sql(), from_columns => key.columns.clone(),
                 ..Value::from(Serde(target))
             };
             checks.push((
-                sql::render(crate::sql!("merge/check_parent.sql"), context)?,
+                sql::render(crate::sql!("merge/check_parent.sql"), range(context))?,
                 format!("foreign key {} of {}", key.name, from.name),
             ));
         }
         Ok(checks)
     }
 
-    /// Writes the chunk's outcome into the ledger.
+    /// Writes outcomes into the ledger: of the applied units of the range, and of everything held that is not written yet.
     fn record(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<()> {
-        let m = &self.batch.manifest;
-        let doing = format!("write batch {} of '{}' into the ledger", m.batch, m.event);
-        let range = context! { event => m.event.clone(), batch => m.batch, run => self.run, first, last };
-        stage::run(tx, crate::sql!("merge/record_units.sql"), range.clone(), &doing)?;
-        stage::run(tx, crate::sql!("merge/record_depends.sql"), range.clone(), &doing)?;
+        let doing = "write the merge ledger";
+        tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
+        tx.query(crate::sql!("merge/own_path.sql"), &[&self.own.search_path]).cannot(doing)?;
+        let range = context! { run => self.run, by => self.by, first, last };
+        stage::run(tx, crate::sql!("merge/record_units.sql"), range.clone(), doing)?;
         for target in self.targets {
-            stage::run(
-                tx,
-                crate::sql!("merge/record_table.sql"),
-                context! { ..range.clone(), ..Value::from(Serde(target)) },
-                &doing,
-            )?;
+            let context = context! { ..range.clone(), ..Value::from(Serde(target)) };
+            stage::run(tx, crate::sql!("merge/record_table.sql"), context, doing)?;
         }
-        Ok(())
+        tx.batch_execute(crate::sql!("merge/record_rest.sql")).cannot(doing)
     }
 }
 
-/// Everything held so far, and whether any of it has been applied in this round.
-fn all_held(tx: &mut Transaction<'_>) -> Result<(Vec<Held>, bool), postgres::Error> {
-    let rows = tx.query(crate::sql!("merge/held.sql"), &[])?;
+fn failure(e: postgres::Error, doing: &str) -> Failure {
+    let again = matches!(
+        e.code(),
+        Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_SERIALIZATION_FAILURE)
+    );
+    (Err::<(), _>(e).cannot(doing).err().unwrap_or_else(|| Error::failed(doing, "unknown")), again)
+}
+
+/// Everything of the range that is held so far, and whether any of it has been applied in this round.
+fn all_held(tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<(Vec<Held>, bool), postgres::Error> {
+    let rows = tx.query(crate::sql!("merge/held.sql"), &[&first, &last])?;
     let undone = rows.iter().any(|r| r.get::<_, bool>(5));
     let held = rows.iter().map(|r| Held {
-        xid: r.get(0),
+        u: r.get(0),
         kind: r.get(1),
         reason: r.get(2),
         at_table: r.get(3),

@@ -202,8 +202,6 @@ fn conflicts(site: &Site) -> Result<Outcome> {
         Vec::new()
     };
     let image = |text: Option<&str>| text.and_then(|t| serde_json::from_str::<Value>(t).ok()).unwrap_or(Value::Null);
-    let waits: Vec<(String, String)> =
-        rows.iter().filter(|r| r.get::<_, &str>(4) == "depends").map(|r| (r.get(1), r.get(5))).collect();
     let mut list = Table::new();
     list.load_style(presets::NOTHING).set_header(["id", "unit", "table", "key", "kind", "reason"]);
     let mut found = Vec::new();
@@ -211,8 +209,7 @@ fn conflicts(site: &Site) -> Result<Outcome> {
         let (id, unit): (i64, &str) = (r.get(0), r.get(1));
         let (name, key, kind, reason): (Option<&str>, Option<&str>, &str, &str) =
             (r.get(2), r.get(3), r.get(4), r.get(5));
-        let holds: Vec<&str> =
-            waits.iter().filter(|(_, why)| why.split(' ').next_back() == Some(unit)).map(|(u, _)| u.as_str()).collect();
+        let holds: Vec<String> = r.get(10);
         list.add_row([
             id.to_string(),
             unit.to_owned(),
@@ -221,7 +218,7 @@ fn conflicts(site: &Site) -> Result<Outcome> {
             kind.to_owned(),
             reason.to_owned(),
         ]);
-        found.push(json!({ "id": id, "unit": unit, "table": name, "key": image(key), "kind": kind, "reason": reason, "standby": image(r.get(6)), "primary": image(r.get(7)), "holds": holds }));
+        found.push(json!({ "id": id, "unit": unit, "table": name, "key": image(key), "kind": kind, "reason": reason, "standby": image(r.get(6)), "primary": image(r.get(7)), "differ": r.get::<_, Vec<String>>(8), "holds": holds }));
     }
     let text = if found.is_empty() { "no unit waits for a person".to_owned() } else { list.to_string() };
     Ok(Outcome::new(json!({ "conflicts": found }), text))

@@ -74,6 +74,12 @@ pub struct Counts {
     pub rejected: u64,
 }
 
+/// Units in the ledger by outcome, over all events.
+pub fn counts(client: &mut Client) -> Result<Counts> {
+    let row = client.query_one(crate::sql!("merge/counts.sql"), &[]).cannot("read the merge ledger")?;
+    Ok(Counts { captured: 0, merged: count(row.get(0)), held: count(row.get(1)), rejected: count(row.get(2)) })
+}
+
 /// A sum for each outcome, of one money column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MoneyCounts {

@@ -1,8 +1,16 @@
 //! `his-merge`: brings the batches back into the primary. Plan, apply, prove.
+//!
+//! `pending` says which batches there are to merge, `shape` and `target` what their tables mean on the primary (`rules`: what
+//! ties rows together), `stage` brings them into temporary tables, `plan` decides what is held, `apply` does the rest.
 
 mod apply;
 mod cli;
 mod ledger;
+mod link;
+mod pending;
+mod plan;
+mod rules;
+mod shape;
 mod stage;
 mod target;
 
@@ -13,7 +21,7 @@ use crate::catalog::Catalog;
 use crate::cli::Site;
 use crate::db::Client;
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::batch::{Closing, Totals};
+use crate::formats::batch::{Closing, Manifest, Totals};
 use crate::queue::{self, Batch};
 use crate::store::{Kind, Mode, State};
 use apply::{Applying, Own};
@@ -52,26 +60,22 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
         return Err(Error::refused("merge", format!("the primary's ledger ends at run {last_run} (expected at least {})", state.merge_run))
             .hint("this primary was restored to a time before the last merge; nothing was changed. Do not bring the windows back before what it forgot has been brought back too."));
     }
-    let (work, broken) = pending(site, dirs)?;
-    let mut before: Option<(String, Counts)> = None;
-    let mut new = Counts::default();
+    let work = pending::pending(site, &mut client, dirs)?;
     let mut last_event = state.event.as_ref().map(|e| e.id.clone());
-    for batches in work {
-        let Some(event) = batches.first().map(|b| b.manifest.event.clone()) else { continue };
-        let was = account(site, &mut client, &event)?.units;
-        merge_event(site, &mut client, &event, &batches, &primary)?;
-        let now = account(site, &mut client, &event)?.units;
-        new.merged += now.merged - was.merged;
-        new.held += now.held.saturating_sub(was.held);
-        before = Some((event.clone(), was));
-        if !dirs.is_empty() || last_event.is_none() {
-            last_event = Some(event);
-        }
+    let mut new = Counts::default();
+    if !work.batches.is_empty() {
+        let before = ledger::counts(&mut client)?;
+        merge_all(site, &mut client, &work.batches, &primary)?;
+        let after = ledger::counts(&mut client)?;
+        new.merged = after.merged.saturating_sub(before.merged);
+        new.held = after.held.saturating_sub(before.held);
     }
-    drop(before);
+    if !dirs.is_empty() || last_event.is_none() {
+        last_event = work.last_event.or(last_event);
+    }
     let seen = ledger::last_run(&mut client)?;
     State::update(&site.store, |s| s.merge_run = s.merge_run.max(seen))?;
-    if let Some(error) = broken {
+    if let Some(error) = work.broken {
         return Err(error);
     }
     let account = match &last_event {
@@ -98,18 +102,10 @@ pub fn status(site: &Site) -> Result<Option<(String, Account)>> {
 /// The batches that a run would merge, in order; damage is an error as in a run. Changes nothing.
 pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Vec<Batch>> {
     let mut client = site.profile.primary()?.named("his-merge").connect()?;
-    let there = ledger::is_there(&mut client)?;
-    let (work, broken) = pending(site, dirs)?;
-    let mut left = Vec::new();
-    for batch in work.into_iter().flatten() {
-        let recorded = if there { ledger::batches(&mut client, &batch.manifest.event)? } else { Vec::new() };
-        if !recorded.iter().any(|r| r.batch == batch.manifest.batch) {
-            left.push(batch);
-        }
-    }
-    match broken {
+    let work = pending::pending(site, &mut client, dirs)?;
+    match work.broken {
         Some(error) => Err(error),
-        None => Ok(left),
+        None => Ok(work.batches),
     }
 }
 
@@ -142,98 +138,64 @@ fn session(client: &mut Client) -> Result<Primary> {
     Ok(Primary { system: row.get(2), own, catalog: Catalog::read(client)? })
 }
 
-/// The batches to look at, by event in order of epochs, and the first break of a chain.
-fn pending(site: &Site, dirs: &[PathBuf]) -> Result<(Vec<Vec<Batch>>, Option<Error>)> {
-    let mut work: Vec<Vec<Batch>> = Vec::new();
-    if dirs.is_empty() {
-        for event in site.store.events()? {
-            let (good, broken) = queue::chain(&site.store, &event)?;
-            work.push(good);
-            if broken.is_some() {
-                return Ok((work, broken));
-            }
-        }
-        return Ok((work, None));
-    }
-    let mut batches = dirs.iter().map(|d| Batch::open(d)).collect::<Result<Vec<_>>>()?;
-    batches.sort_by_key(|b| (b.manifest.epoch, b.manifest.batch));
+/// Merges `batches` together with what is held, writes them into the ledger and into the journal.
+fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Primary) -> Result<()> {
     for batch in batches {
-        match work.last_mut() {
-            Some(last) if last.last().is_some_and(|b| b.manifest.event == batch.manifest.event) => last.push(batch),
-            _ => work.push(vec![batch]),
-        }
+        require_same_primary(&batch.manifest, &primary.system)?;
     }
-    Ok((work, None))
-}
-
-/// Merges those of `batches` that the ledger does not have, each following the one before.
-fn merge_event(site: &Site, client: &mut Client, event: &str, batches: &[Batch], primary: &Primary) -> Result<()> {
-    let recorded = ledger::batches(client, event)?;
-    let mut before = recorded.last().map(|r| (r.batch, r.sha256.clone()));
+    let shapes = shape::shapes(client, batches, &primary.catalog, &site.profile)?;
+    let targets = target::targets(&shapes, &primary.catalog, &site.profile)?;
+    let run = begin_run(site, client, batches)?;
+    let units: u64 = batches.iter().map(|b| b.manifest.totals.units).sum();
+    let bar = site.talk.bar(units, "merging units");
+    client.batch_execute(crate::sql!("merge/memory.sql")).cannot("begin the merge")?;
+    let mut tx = client.transaction().cannot("begin the merge")?;
+    let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
+    let staged = stage::stage(&mut tx, &input)?;
+    plan::plan(&mut tx, &targets)?;
+    tx.commit().cannot("plan the merge")?;
+    let applying = Applying { targets: &targets, catalog: &primary.catalog, own: &primary.own, run, by: &site.by };
+    applying.all(client, staged, |done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    for batch in batches {
+        ledger::record_batch(client, batch, run)?;
+    }
+    client.execute(crate::sql!("merge/end_run.sql"), &[&run]).cannot("end the run in the merge ledger")?;
     for batch in batches {
         let m = &batch.manifest;
-        let doing = || format!("merge batch {} of '{event}'", m.batch);
-        if m.drill {
-            return Err(Error::refused(doing(), "it is of a drill; a drill's units are never merged")
-                .hint("there is nothing to do with it."));
-        }
-        if let Some(known) = recorded.iter().find(|r| r.batch == m.batch) {
-            if known.sha256 != batch.sha256 {
-                return Err(Error::damaged(
-                    doing(),
-                    format!(
-                        "another batch of that number is merged already (its SHA-256 is {}, this one's {})",
-                        known.sha256, batch.sha256
-                    ),
-                ));
-            }
-            continue;
-        }
-        let expected = before.as_ref().map_or(1, |(number, _)| number + 1);
-        let follows = before.as_ref().is_none_or(|(_, sha256)| *sha256 == m.previous);
-        if m.batch != expected || !follows {
-            return Err(Error::damaged(doing(), format!("it does not follow what is merged (batch {expected} is the next, after SHA-256 {})", before.map_or_else(|| "none".to_owned(), |b| b.1)))
-                .hint("give the missing batch as well, or leave the directories out so that all of the store are merged in order."));
-        }
-        merge_batch(site, client, batch, primary)?;
-        before = Some((m.batch, batch.sha256.clone()));
+        let detail = json!({ "batch": m.batch, "units": m.totals.units, "run": run });
+        site.store.journal().write(&site.by, "merge", Some(&m.event), "done", detail)?;
     }
     Ok(())
 }
 
-fn merge_batch(site: &Site, client: &mut Client, batch: &Batch, primary: &Primary) -> Result<()> {
-    let m = &batch.manifest;
-    let system = &primary.system;
-    if !m.primary_system_identifier.is_empty() && *system != m.primary_system_identifier {
-        return Err(Error::refused(
-            format!("merge batch {} of '{}'", m.batch, m.event),
-            format!(
-                "this primary is another server (system identifier {system}, expected {})",
-                m.primary_system_identifier
-            ),
-        )
-        .hint("check [primary] url; a primary rebuilt from a dump must first get back what it lost."));
+/// Notes the run, and the events it is about.
+fn begin_run(site: &Site, client: &mut Client, batches: &[Batch]) -> Result<i64> {
+    let doing = "begin a run in the merge ledger";
+    for batch in batches {
+        let m = &batch.manifest;
+        let epoch = i64::try_from(m.epoch).unwrap_or(i64::MAX);
+        client.execute(crate::sql!("merge/begin_event.sql"), &[&m.event, &epoch]).cannot(doing)?;
     }
-    let targets = target::targets(m, &primary.catalog, &site.profile)?;
-    let epoch = i64::try_from(m.epoch).unwrap_or(i64::MAX);
+    let event = batches.last().map_or("", |b| b.manifest.event.as_str());
     let row = client
-        .query_one(crate::sql!("merge/begin_run.sql"), &[&m.event, &epoch, &site.by, &crate::store::host()])
-        .cannot("begin a run in the merge ledger")?;
-    let run: i64 = row.get(0);
-    let staged = stage::stage(client, batch, &targets)?;
-    let bar = site.talk.bar(m.totals.units, "merging units");
-    let applying = Applying { batch, targets: &targets, catalog: &primary.catalog, own: &primary.own, run };
-    applying.all(client, staged, |done| bar.set_position(done))?;
-    bar.finish_and_clear();
-    ledger::record_batch(client, batch, run)?;
-    client.execute(crate::sql!("merge/end_run.sql"), &[&run]).cannot("end the run in the merge ledger")?;
-    site.store.journal().write(
-        &site.by,
-        "merge",
-        Some(&m.event),
-        "done",
-        json!({ "batch": m.batch, "units": m.totals.units, "run": run }),
+        .query_one(crate::sql!("merge/begin_run.sql"), &[&event, &site.by, &crate::store::host()])
+        .cannot(doing)?;
+    Ok(row.get(0))
+}
+
+fn require_same_primary(m: &Manifest, system: &str) -> Result<()> {
+    if m.primary_system_identifier.is_empty() || m.primary_system_identifier == system {
+        return Ok(());
+    }
+    Err(Error::refused(
+        format!("merge batch {} of '{}'", m.batch, m.event),
+        format!(
+            "this primary is another server (system identifier {system}, expected {})",
+            m.primary_system_identifier
+        ),
     )
+    .hint("check [primary] url; a primary rebuilt from a dump must first get back what it lost."))
 }
 
 /// The account of `event`. Captured is what the manifests say: of the batches in the ledger, and of those in the store
@@ -246,7 +208,8 @@ fn account(site: &Site, client: &mut Client, event: &str) -> Result<Account> {
         captured.add(&batch.totals);
         closing = batch.closing.clone().or(closing);
     }
-    let (chain, _) = queue::chain(&site.store, event)?;
+    let known: Vec<(u64, String)> = recorded.iter().map(|r| (r.batch, r.sha256.clone())).collect();
+    let (chain, _) = queue::chain_after(&site.store, event, &known)?;
     for batch in chain.iter().filter(|b| !recorded.iter().any(|r| r.batch == b.manifest.batch)) {
         captured.add(&batch.manifest.totals);
         closing = batch.manifest.closing.clone().or(closing);

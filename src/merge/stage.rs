@@ -1,7 +1,9 @@
-//! Brings a batch into temporary tables of the primary and finds out what depends on what.
+//! Brings the units to be merged into temporary tables of the primary: those of new batches, and those held before.
 
+use super::link;
+use super::shape::Shape;
 use super::target::Target;
-use crate::db::{Client, sql};
+use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::UNITS_FILE;
 use crate::queue::Batch;
@@ -11,72 +13,85 @@ use postgres::Transaction;
 use std::fs::File;
 use std::path::Path;
 
-/// How many units are staged.
+/// What a run works on; the temporary tables of `sql/merge/stage.sql` hold the rest.
 #[derive(Debug, Clone, Copy)]
 pub struct Staged {
-    pub last_pos: i64,
+    /// Units are numbered 1 to this, in the order they were done.
+    pub last: i64,
 }
 
-/// Loads the batch under pinned settings. Nothing of the HIS is touched.
-pub fn stage(client: &mut Client, batch: &Batch, targets: &[Target]) -> Result<Staged> {
-    let doing = || format!("stage the batch '{}'", batch.dir.display());
-    let mut tx = client.transaction().cannot(doing())?;
-    tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing())?;
-    tx.batch_execute(crate::sql!("merge/stage_units.sql")).cannot(doing())?;
-    copy_in(&mut tx, crate::sql!("merge/copy_units.sql"), &batch.dir.join(UNITS_FILE))?;
-    let m = &batch.manifest;
-    run(
-        &mut tx,
-        crate::sql!("merge/order_units.sql"),
-        context! { event => m.event.clone(), generation => m.generation },
-        &doing(),
-    )?;
-    for target in targets {
-        let this = Value::from(Serde(target));
-        run(&mut tx, crate::sql!("merge/stage_table.sql"), this.clone(), &doing())?;
-        let copy = sql::render(crate::sql!("merge/copy_table.sql"), this.clone())?;
-        copy_in(&mut tx, &copy, &batch.dir.join(&target.file))?;
-        run(&mut tx, crate::sql!("merge/analyse_table.sql"), this, &doing())?;
+/// Everything that goes into the staging tables.
+pub struct Input<'a> {
+    pub batches: &'a [Batch],
+    pub shapes: &'a [Shape],
+    pub targets: &'a [Target],
+    pub search_path: &'a str,
+}
+
+/// Loads the batches and the held units under pinned settings, and finds out what each unit changes, touches and references.
+/// Nothing of the HIS is touched.
+pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
+    let doing = "stage the units to be merged";
+    tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
+    tx.batch_execute(crate::sql!("merge/stage.sql")).cannot(doing)?;
+    tx.query(crate::sql!("merge/own_path.sql"), &[&input.search_path]).cannot(doing)?;
+    for target in input.targets {
+        run(tx, crate::sql!("merge/stage_raw.sql"), Value::from(Serde(target)), doing)?;
     }
-    let tables: Vec<Value> = targets.iter().map(|t| context! { no => t.no, name => t.name.clone() }).collect();
-    run(&mut tx, crate::sql!("merge/edges.sql"), context! { tables }, &doing())?;
-    tx.batch_execute(crate::sql!("merge/close_over.sql")).cannot(doing())?;
-    for target in targets {
-        functions(&mut tx, target, &doing())?;
+    let numbers: Vec<usize> = input.targets.iter().map(|t| t.no).collect();
+    for (b, batch) in (1i32..).zip(input.batches) {
+        let m = &batch.manifest;
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        tx.execute(
+            crate::sql!("merge/stage_batch.sql"),
+            &[&b, &m.event, &signed(m.epoch), &signed(m.batch), &signed(m.generation)],
+        )
+        .cannot(doing)?;
+        run(tx, crate::sql!("merge/stage_for.sql"), context! { b, tables => numbers.clone() }, doing)?;
+        copy_in(tx, crate::sql!("merge/copy_units.sql"), &batch.dir.join(UNITS_FILE))?;
+        for table in &m.tables {
+            let found = input.shapes.iter().zip(input.targets).find(|(s, _)| s.table == table.table);
+            let Some((shape, target)) = found else { continue };
+            let positions = shape.positions(&table.columns);
+            let copy = sql::render(crate::sql!("merge/copy_table.sql"), context! { no => target.no, positions })?;
+            copy_in(tx, &copy, &batch.dir.join(&table.file))?;
+        }
     }
-    let numbers: Vec<usize> = targets.iter().map(|t| t.no).collect();
-    for careful in [false, true] {
-        run(&mut tx, crate::sql!("merge/apply.sql"), context! { tables => numbers.clone(), careful }, &doing())?;
+    run(tx, crate::sql!("merge/stage_waiting.sql"), context! { tables => Value::from(Serde(input.targets)) }, doing)?;
+    tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
+    link::repoint(tx, input.targets)?;
+    for target in input.targets {
+        run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
     }
-    let row = tx.query_one(crate::sql!("merge/units_left.sql"), &[]).cannot(doing())?;
-    let staged = Staged { last_pos: row.get(0) };
-    tx.commit().cannot(doing())?;
-    let expected = i64::try_from(m.totals.units).unwrap_or(-1);
-    if staged.last_pos != expected {
+    require_same_content(tx)?;
+    let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
+    let (last, new): (i64, i64) = (row.get(0), row.get(1));
+    let expected: u64 = input.batches.iter().map(|b| b.manifest.totals.units).sum();
+    if u64::try_from(new).ok() != Some(expected) {
         return Err(Error::damaged(
-            doing(),
-            format!("units.csv has {} units (expected {expected} by the manifest)", staged.last_pos),
+            doing,
+            format!("the batches have {new} units (expected {expected} by their manifests)"),
         ));
     }
-    Ok(staged)
+    Ok(Staged { last })
 }
 
-/// The function that applies one change of this table: one branch for each set of columns that the batch changes.
-fn functions(tx: &mut Transaction<'_>, target: &Target, doing: &str) -> Result<()> {
-    let text = sql::render(crate::sql!("merge/signatures.sql"), context! { no => target.no })?;
-    let rows = tx.query(&text, &[]).cannot(doing)?;
-    let signatures: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            let all: Vec<i32> = row.get(0);
-            let changed = |i: usize| i32::try_from(i).is_ok_and(|i| all.contains(&i));
-            let stamped = |name: &str| target.stamps.iter().any(|s| s.name == name);
-            let sets: Vec<_> =
-                target.columns.iter().filter(|c| changed(c.i) && c.data && !c.number && !stamped(&c.name)).collect();
-            context! { all => all, sets => Value::from(Serde(&sets)) }
-        })
-        .collect();
-    run(tx, crate::sql!("merge/apply_table.sql"), context! { signatures, ..Value::from(Serde(target)) }, doing)
+/// A unit that the ledger knows must have the content that the ledger knows.
+fn require_same_content(tx: &mut Transaction<'_>) -> Result<()> {
+    let doing = "compare the units with the ledger";
+    tx.batch_execute(crate::sql!("merge/unit_hash.sql")).cannot(doing)?;
+    let rows = tx.query(crate::sql!("merge/unit_other.sql"), &[]).cannot(doing)?;
+    match rows.first() {
+        None => Ok(()),
+        Some(row) => {
+            let unit: &str = row.get(0);
+            Err(Error::damaged(
+                format!("merge the unit '{unit}'"),
+                "the ledger knows a unit of that id with other content",
+            )
+            .hint("one of the two was made from another database or changed by hand; keep both and compare them before anything else is merged."))
+        }
+    }
 }
 
 fn copy_in(tx: &mut Transaction<'_>, copy: &str, path: &Path) -> Result<()> {

@@ -1,18 +1,19 @@
-//! What one table of a batch means on the primary: which columns are applied, guarded, added or set.
+//! What one table of the batches means on the primary: which columns are applied, guarded, added or set.
 
-use crate::catalog::{self, Catalog, ForeignKey, Name};
-use crate::db::sql::{ident, literal};
+use super::rules::{self, Key, Refer, Reference, ReferencedBy, Rule, Rules, Search, Unique, Watch, Watched};
+use super::shape::Shape;
+use crate::catalog::{self, Catalog, Name};
+use crate::db::sql::ident;
 use crate::error::{Error, Result};
-use crate::formats::batch;
 use crate::money;
-use crate::profile::{self, Profile, Stamp, Triggers};
+use crate::profile::{self, OnConflict, Profile, Stamp, Triggers};
 use serde::Serialize;
 
-/// A column of the batch, as the SQL templates of `sql/merge/` see it.
+/// A column of the batches, as the SQL templates of `sql/merge/` see it.
 #[derive(Debug, Clone, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent trait of a column")]
 pub struct Column {
-    /// Position in the batch's images, 1 the first.
+    /// Position in the staged images, 1 the first.
     pub i: usize,
     pub name: String,
     /// Base type on the primary.
@@ -26,36 +27,11 @@ pub struct Column {
     pub counter: bool,
     /// Kept apart by `[[numbers]]`: never merged back.
     pub number: bool,
-    /// Given by `stamp` or `assign`.
-    pub set_by_merge: bool,
+    /// Given by `stamp`.
+    pub stamped: bool,
+    pub is_key: bool,
     /// Must stand on the primary as written.
     pub read_back: bool,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Key {
-    pub i: usize,
-    pub name: String,
-}
-
-/// A key or unique rule, by its columns.
-#[derive(Debug, Clone, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the templates know it by this name")]
-pub struct Rule {
-    pub rule: String,
-    pub columns: Vec<usize>,
-    pub key: bool,
-}
-
-/// A reference to another captured table.
-#[derive(Debug, Clone, Serialize)]
-pub struct Read {
-    /// Number of the table in this batch; 0 when it is not in it.
-    pub to_no: usize,
-    pub to_name: String,
-    pub rule: String,
-    pub columns: Vec<usize>,
-    pub document: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -69,11 +45,14 @@ pub struct Set {
 #[derive(Debug, Clone, Serialize)]
 pub struct MoneyColumn {
     pub column: String,
-    /// SQL expression over `c`: new minus old.
+    pub i: usize,
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// SQL expression over `s`: new minus old.
     pub difference: String,
 }
 
-/// One table of a batch, ready for the templates.
+/// One table of the batches, ready for the templates.
 #[derive(Debug, Clone, Serialize)]
 pub struct Target {
     pub no: usize,
@@ -82,62 +61,65 @@ pub struct Target {
     /// Quoted.
     pub table: String,
     pub partitioned: bool,
+    /// Applied with the primary's triggers off.
     pub replay: bool,
+    pub on_conflict: &'static str,
     pub columns: Vec<Column>,
     pub key: Vec<Key>,
     pub weak: Vec<usize>,
+    pub key_rule: usize,
+    /// The key as a number, of the old and of the new image of `s`, and of a row `t` of the primary.
+    pub key_old: String,
+    pub key_new: String,
+    pub key_there: String,
     pub rules: Vec<Rule>,
-    pub reads: Vec<Read>,
+    pub refers: Vec<Refer>,
+    pub references: Vec<Reference>,
+    pub referenced_by: Vec<ReferencedBy>,
+    pub uniques: Vec<Unique>,
+    pub watches: Vec<Watch>,
+    pub watched: Vec<Watched>,
+    pub searches: Vec<Search>,
     pub money: Vec<MoneyColumn>,
+    pub group: Vec<Key>,
     pub stamps: Vec<Set>,
     pub assigns: Vec<Set>,
-    #[serde(skip)]
-    pub file: String,
     #[serde(skip)]
     pub of: Name,
 }
 
 impl Target {
-    fn at(&self, name: &str) -> Option<&Column> {
+    pub fn at(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Positions of `names`, when all are in the batch.
-    pub fn positions(&self, names: &[String]) -> Option<Vec<usize>> {
-        names.iter().map(|n| self.at(n).map(|c| c.i)).collect()
-    }
-
-    /// Positions with names, when all are in the batch.
+    /// Positions with names, when all are in the batches.
     pub fn keys(&self, names: &[String]) -> Option<Vec<Key>> {
-        names.iter().map(|n| self.at(n).map(|c| Key { i: c.i, name: c.name.clone() })).collect()
+        names
+            .iter()
+            .map(|n| self.at(n).map(|c| Key { i: c.i, name: c.name.clone(), type_name: c.type_name.clone() }))
+            .collect()
     }
 }
 
-/// Reads the tables of a batch against the primary's catalog and the profile.
+/// Reads the tables of the batches against the primary's catalog and the profile.
 ///
 /// A table or column that the primary no longer has, or has with another type, is a change of the schema meanwhile:
 /// refused, because nobody can say what the captured values should become.
-pub fn targets(manifest: &batch::Manifest, catalog: &Catalog, profile: &Profile) -> Result<Vec<Target>> {
+pub fn targets(tables: &[Shape], catalog: &Catalog, profile: &Profile) -> Result<Vec<Target>> {
+    let mut rules = Rules::default();
     let mut targets = Vec::new();
-    for (no, table) in (1..).zip(&manifest.tables) {
-        targets.push(target(no, table, manifest, catalog, profile)?);
+    for (no, table) in (1..).zip(tables) {
+        targets.push(target(no, table, catalog, profile, &mut rules)?);
     }
     let names: Vec<(Name, usize)> = targets.iter().map(|t| (t.of.clone(), t.no)).collect();
+    let all = targets.clone();
     for target in &mut targets {
         let (described, entry) = described(&target.of, catalog, profile)?;
-        for key in &described.foreign_keys {
-            let to = catalog.get(&key.to()).map_or_else(|| key.to(), |t| catalog.root(t).name.clone());
-            let captured = profile.table(&to).is_some_and(|t| t.capture);
-            if let (true, Some(columns)) = (captured, target.positions(&key.columns)) {
-                target.reads.push(Read {
-                    to_no: names.iter().find(|(n, _)| *n == to).map_or(0, |(_, no)| *no),
-                    to_name: to.to_string(),
-                    rule: rule_name(&key.to_columns),
-                    columns,
-                    document: entry.part_of.as_ref() == Some(&to),
-                });
-            }
-        }
+        rules::connect(target, described, entry, &all, &names, catalog, profile, &mut rules);
+    }
+    for target in &mut targets {
+        rules::finish(target, &rules, catalog);
     }
     Ok(targets)
 }
@@ -159,17 +141,89 @@ fn described<'a>(
     Ok((described, entry))
 }
 
-fn target(
-    no: usize,
-    table: &batch::Table,
-    manifest: &batch::Manifest,
-    catalog: &Catalog,
-    profile: &Profile,
-) -> Result<Target> {
+fn target(no: usize, table: &Shape, catalog: &Catalog, profile: &Profile, rules: &mut Rules) -> Result<Target> {
     let name = &table.table;
     let (described, entry) = described(name, catalog, profile)?;
+    // Without triggers of its own, the primary has nothing to do again but to check references, which the merge does.
+    let fires = catalog.leaves(described).into_iter().chain([described]).any(|t| t.triggers.iter().any(|g| g.enabled));
+    let replay = entry.triggers == Triggers::Replay || !fires;
+    let columns = columns(table, described, entry, profile, replay)?;
+    let weak =
+        columns.iter().filter(|c| c.counter || c.number || entry.ignore.contains(&c.name)).map(|c| c.i).collect();
+    let mut target = Target {
+        no,
+        name: name.to_string(),
+        table: name.sql(),
+        partitioned: described.partitioned,
+        replay,
+        on_conflict: match entry.on_conflict {
+            OnConflict::Hold => "hold",
+            OnConflict::Primary => "primary",
+            OnConflict::Standby => "standby",
+        },
+        columns,
+        key: Vec::new(),
+        weak,
+        key_rule: rules.of(name, &table.key),
+        key_old: String::new(),
+        key_new: String::new(),
+        key_there: String::new(),
+        rules: Vec::new(),
+        refers: Vec::new(),
+        references: Vec::new(),
+        referenced_by: Vec::new(),
+        uniques: Vec::new(),
+        watches: Vec::new(),
+        watched: Vec::new(),
+        searches: Vec::new(),
+        money: Vec::new(),
+        group: Vec::new(),
+        stamps: Vec::new(),
+        assigns: Vec::new(),
+        of: name.clone(),
+    };
+    target.key =
+        target.keys(&table.key).ok_or_else(|| schema_changed(name, &table.key.join(", "), "is no captured key"))?;
+    target.key_old = rules::hash(target.key.iter().map(|k| (format!("s.o{}", k.i), k.type_name.as_str())));
+    target.key_new = rules::hash(target.key.iter().map(|k| (format!("s.n{}", k.i), k.type_name.as_str())));
+    target.key_there = rules::hash(
+        target.key.iter().map(|k| (format!("t.{}::{}", ident(&k.name), k.type_name), k.type_name.as_str())),
+    );
+    target.group = entry.group.iter().filter_map(|g| target.keys(std::slice::from_ref(g))).flatten().collect();
+    for column in &entry.money {
+        if let Some(c) = target.at(column) {
+            let difference = money::difference(&c.type_name, &format!("s.o{}", c.i), &format!("s.n{}", c.i));
+            let (i, type_name) = (c.i, c.type_name.clone());
+            target.money.push(MoneyColumn { column: column.clone(), i, type_name, difference });
+        }
+    }
+    for (column, what) in &entry.stamp {
+        let value = match what {
+            // Of the unit `x`.
+            Stamp::Event => "x.event",
+            Stamp::Batch => "x.batch",
+            Stamp::MergedAt => "pg_catalog.now()",
+        };
+        described.column(column).ok_or_else(|| schema_changed(name, column, "is not there on the primary"))?;
+        target.stamps.push(Set { name: column.clone(), value: value.to_owned(), i: None });
+    }
+    for (column, value) in &entry.assign {
+        described.column(column).ok_or_else(|| schema_changed(name, column, "is not there on the primary"))?;
+        let i = target.at(column).map(|c| c.i);
+        target.assigns.push(Set { name: column.clone(), value: value.clone(), i });
+    }
+    Ok(target)
+}
+
+fn columns(
+    table: &Shape,
+    described: &catalog::Table,
+    entry: &profile::Table,
+    profile: &Profile,
+    replay: bool,
+) -> Result<Vec<Column>> {
+    let name = &table.table;
     let numbers: Vec<&str> = profile.number_columns(name).collect();
-    let replay = entry.triggers == Triggers::Replay;
     let mut columns = Vec::new();
     for (i, column) in (1..).zip(&table.columns) {
         let there = described
@@ -185,8 +239,8 @@ fn target(
         let is_in = |list: &[String]| list.contains(&column.name);
         let (counter, ignore) = (is_in(&entry.counter), is_in(&entry.ignore));
         let number = numbers.contains(&column.name.as_str());
-        let set_by_merge =
-            entry.stamp.iter().any(|(c, _)| *c == column.name) || entry.assign.iter().any(|(c, _)| *c == column.name);
+        let stamped = entry.stamp.iter().any(|(c, _)| *c == column.name);
+        let set_by_merge = stamped || entry.assign.iter().any(|(c, _)| *c == column.name);
         let data = !there.generated;
         let guarded = data && !counter && !ignore && !number && !set_by_merge;
         // Under replay nothing else writes, so what is not compared for conflicts must still stand as written.
@@ -199,74 +253,12 @@ fn target(
             guarded,
             counter,
             number,
-            set_by_merge,
+            stamped,
+            is_key: table.key.contains(&column.name),
             read_back,
         });
     }
-    let weak =
-        columns.iter().filter(|c| c.counter || c.number || entry.ignore.contains(&c.name)).map(|c| c.i).collect();
-    let mut target = Target {
-        no,
-        name: name.to_string(),
-        table: name.sql(),
-        partitioned: described.partitioned,
-        replay,
-        columns,
-        key: Vec::new(),
-        weak,
-        rules: Vec::new(),
-        reads: Vec::new(),
-        money: Vec::new(),
-        stamps: Vec::new(),
-        assigns: Vec::new(),
-        file: table.file.clone(),
-        of: name.clone(),
-    };
-    target.key =
-        target.keys(&table.key).ok_or_else(|| schema_changed(name, &table.key.join(", "), "is no captured key"))?;
-    target.rules = rules(&target, table, described, catalog);
-    for column in &entry.money {
-        if let Some(c) = target.at(column) {
-            let difference = money::difference(&c.type_name, &format!("c.o{}", c.i), &format!("c.n{}", c.i));
-            target.money.push(MoneyColumn { column: column.clone(), difference });
-        }
-    }
-    for (column, what) in &entry.stamp {
-        let value = match what {
-            Stamp::Event => literal(&manifest.event),
-            Stamp::Batch => literal(&manifest.batch.to_string()),
-            Stamp::MergedAt => "pg_catalog.now()".to_owned(),
-        };
-        described.column(column).ok_or_else(|| schema_changed(name, column, "is not there on the primary"))?;
-        target.stamps.push(Set { name: column.clone(), value, i: None });
-    }
-    for (column, value) in &entry.assign {
-        described.column(column).ok_or_else(|| schema_changed(name, column, "is not there on the primary"))?;
-        let i = target.at(column).map(|c| c.i);
-        target.assigns.push(Set { name: column.clone(), value: value.clone(), i });
-    }
-    Ok(target)
-}
-
-/// The key, every plain unique rule, and every set of columns that something references.
-fn rules(target: &Target, table: &batch::Table, described: &catalog::Table, catalog: &Catalog) -> Vec<Rule> {
-    let uniques = described.uniques.iter().filter(|u| u.plain).map(|u| &u.columns);
-    let referenced = catalog.references_to(&described.name).map(|(_, f): (_, &ForeignKey)| &f.to_columns);
-    let mut rules: Vec<Rule> = Vec::new();
-    for columns in std::iter::once(&table.key).chain(uniques).chain(referenced) {
-        let rule = rule_name(columns);
-        if let Some(positions) = target.positions(columns)
-            && !rules.iter().any(|r| r.rule == rule)
-        {
-            rules.push(Rule { rule, columns: positions, key: *columns == table.key });
-        }
-    }
-    rules
-}
-
-/// A rule is named by its columns, so that a reference finds it whatever the index is called.
-fn rule_name(columns: &[String]) -> String {
-    columns.iter().map(|c| ident(c)).collect::<Vec<_>>().join(",")
+    Ok(columns)
 }
 
 fn schema_changed(table: &Name, column: &str, what: &str) -> Error {

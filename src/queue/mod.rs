@@ -67,20 +67,35 @@ pub fn sha256(text: &str) -> String {
 
 /// The batches of an event that hold, in order, and what is wrong with the next one, if anything is.
 pub fn chain(store: &Store, event: &str) -> Result<(Vec<Batch>, Option<Error>)> {
+    chain_after(store, event, &[])
+}
+
+/// As [`chain`], without those of `known` (number and SHA-256) whose `SHA256SUMS` is the known one: their files are not read
+/// again, so that a run costs what is new and not what an event has grown to.
+pub fn chain_after(store: &Store, event: &str, known: &[(u64, String)]) -> Result<(Vec<Batch>, Option<Error>)> {
     let mut good: Vec<Batch> = Vec::new();
+    let mut before: Option<(u64, String, bool)> = None;
     for (number, dir) in store.batches(event)? {
-        match follow(good.last(), number, event, &dir) {
-            Ok(batch) => good.push(batch),
+        let there = sums::of_file(&dir.join(sums::FILE)).ok();
+        if let Some((_, sha256)) = known.iter().find(|(n, sha256)| *n == number && there.as_ref() == Some(sha256)) {
+            before = Some((number, sha256.clone(), false));
+            continue;
+        }
+        match follow(before.as_ref(), number, event, &dir) {
+            Ok(batch) => {
+                before = Some((number, batch.sha256.clone(), batch.manifest.closing.is_some()));
+                good.push(batch);
+            }
             Err(e) => return Ok((good, Some(e))),
         }
     }
     Ok((good, None))
 }
 
-/// Opens `dir` as the batch after `before`.
-fn follow(before: Option<&Batch>, number: u64, event: &str, dir: &Path) -> Result<Batch> {
+/// Opens `dir` as the batch after `before` (number, SHA-256, whether it closes the event).
+fn follow(before: Option<&(u64, String, bool)>, number: u64, event: &str, dir: &Path) -> Result<Batch> {
     let doing = || format!("use the batch '{}'", dir.display());
-    let expected = before.map_or(1, |b| b.manifest.batch + 1);
+    let expected = before.map_or(1, |(before, ..)| before + 1);
     if number != expected {
         return Err(Error::damaged(doing(), format!("batch {expected} of event '{event}' is missing (the next one there is {number})"))
             .hint("run his-export-queue: while the standby is there it makes a lost batch again; else take it from the mirror."));
@@ -93,17 +108,17 @@ fn follow(before: Option<&Batch>, number: u64, event: &str, dir: &Path) -> Resul
             format!("it says that it is batch {} of event '{}' (expected {number} of '{event}')", m.batch, m.event),
         ));
     }
-    if let Some(before) = before {
-        if m.previous != before.sha256 {
+    if let Some((before, sha256, closes)) = before {
+        if m.previous != *sha256 {
             return Err(Error::damaged(
                 doing(),
-                format!("it follows a batch with SHA-256 {} (expected {})", m.previous, before.sha256),
+                format!("it follows a batch with SHA-256 {} (expected {sha256})", m.previous),
             ));
         }
-        if before.manifest.closing.is_some() {
+        if *closes {
             return Err(Error::damaged(
                 doing(),
-                format!("batch {} before it has the closing record of the event", before.manifest.batch),
+                format!("batch {before} before it has the closing record of the event"),
             ));
         }
     }

@@ -81,15 +81,23 @@ fn capture(
         .collect();
     let shown: Vec<_> =
         columns.iter().map(|c| context! { name => c.name.clone(), base_type => c.base_type.clone() }).collect();
+    let guards = guards_of(table, entry);
+    let knows = !(entry.same_as.is_empty() && entry.once.is_empty() && guards.is_empty());
+    let searched: Vec<Vec<String>> = [entry.same_as.clone()]
+        .into_iter()
+        .filter(|c| !c.is_empty())
+        .chain(entry.once.iter().map(|c| vec![c.clone()]))
+        .collect();
     run(
         client,
         crate::sql!("standby/capture_table.sql"),
-        context! { no, schema => table.name.schema.clone(), name => table.name.name.clone(), columns => shown.clone(), key => key.clone(), money => entry.money.clone() },
+        context! { no, schema => table.name.schema.clone(), name => table.name.name.clone(), table => table.name.sql(), searched, columns => shown.clone(), key => key.clone(), money => entry.money.clone() },
         &table.name.to_string(),
     )?;
     for (leaf, leaf_table) in (1..).zip(catalog.leaves(table)) {
         // Columns by name: a partition may have them in another order than its root.
-        let context = context! { no, leaf, table => leaf_table.name.sql(), columns => shown.clone(), omitted => omitted.clone(), mark };
+        let context = context! { no, leaf, table => leaf_table.name.sql(), columns => shown.clone(), omitted => omitted.clone(), mark,
+        key => key.clone(), root => table.name.sql(), knows, same_as => entry.same_as.clone(), once => entry.once.clone(), guards => guards.clone() };
         run(client, crate::sql!("standby/capture_leaf.sql"), context, &leaf_table.name.to_string())?;
     }
     Ok(Captured {
@@ -100,6 +108,19 @@ fn capture(
         key,
         money: entry.money.clone(),
     })
+}
+
+/// The foreign keys whose parents are watched: a `guard` names a column of its key.
+fn guards_of(table: &Table, entry: &profile::Table) -> Vec<minijinja::Value> {
+    let key_of = |column: &str| table.foreign_keys.iter().find(|f| f.columns.iter().any(|c| c == column));
+    entry
+        .guard
+        .iter()
+        .filter_map(|(column, watched)| {
+            let key = key_of(column)?;
+            Some(context! { column, from => key.columns.clone(), to_table => key.to().sql(), to => key.to_columns.clone(), watched })
+        })
+        .collect()
 }
 
 fn run(client: &mut impl GenericClient, template: &str, context: minijinja::Value, table: &str) -> Result<()> {

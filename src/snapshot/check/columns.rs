@@ -4,7 +4,6 @@ use super::{Checked, Finding, Pair};
 use crate::catalog::{Catalog, Column};
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Result};
-use crate::profile::OnConflict;
 use crate::profile::{Numbers, Profile};
 use minijinja::context;
 use postgres::error::SqlState;
@@ -60,18 +59,6 @@ fn named(pair: &Pair, checked: &mut Checked) {
         ("same_as", &entry.same_as),
         ("once", &entry.once),
     ];
-    // What is written in the profile and not done must be said: it guards money.
-    let idle = [
-        ("same_as", entry.same_as.is_empty()),
-        ("once", entry.once.is_empty()),
-        ("guard", entry.guard.is_empty()),
-        ("on_conflict", entry.on_conflict == OnConflict::Hold),
-    ];
-    for (key, _) in idle.iter().filter(|(_, unset)| !unset) {
-        let text =
-            format!("'{key}' is read but not acted on by this version; his-merge holds what conflicts row by row");
-        checked.warning(Finding::of(entry, text));
-    }
     let stamp = entry.stamp.iter().map(|(column, _)| ("stamp", column));
     let assign = entry.assign.iter().map(|(column, _)| ("assign", column));
     let guard = entry.guard.iter().map(|(column, _)| ("guard", column));

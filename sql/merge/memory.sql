@@ -1,0 +1,2 @@
+-- Memory for sorting and joining what is staged. No parameters.
+SET work_mem = '64MB';
