@@ -1,5 +1,7 @@
 //! Bringing units back: what is applied, what is held, what the account says.
 
+mod double;
+
 use crate::opened::Opened;
 use crate::support::workplace::DB;
 use serde_json::json;
@@ -35,6 +37,15 @@ part_of = "h.charge"
 column = "h.schedule.current_no"
 jump = 500
 "#;
+
+/// The one conflict of a kind.
+fn conflict(o: &Opened, kind: &str) -> serde_json::Value {
+    let json = o.work.json(0, "his-merge", &["conflicts"]);
+    let list = json["conflicts"].as_array().expect("a list of conflicts");
+    let found: Vec<_> = list.iter().filter(|c| c["kind"] == kind).collect();
+    assert_eq!(found.len(), 1, "{json:#}");
+    found[0].clone()
+}
 
 fn opened() -> Opened {
     let opened = Opened::new(COUNTER, TABLES);
