@@ -14,4 +14,5 @@ CROSS JOIN LATERAL (SELECT s.knows::json -> 'guard' -> {{ column | lit }} AS kno
 WHERE x.applied AND s.u BETWEEN {{ first }} AND {{ last }} AND s.op <> 'D' AND NOT s.left_out AND k.known IS NOT NULL AND (SELECT count(*) FROM locked) IS NOT NULL
   AND NOT EXISTS (SELECT FROM pg_temp.touch v WHERE v.rule = {{ rule }} AND v.value = {{ new }} AND v.takes AND v.u <= s.u)
   AND NOT EXISTS (SELECT FROM pg_temp.guarded g WHERE g.rule = {{ rule }} AND g.value = {{ new }} AND g.u < {{ last }} + 1)
+  AND NOT EXISTS (SELECT FROM pg_temp.conflict c WHERE c.u = s.u AND c.seq = s.seq AND c.table_no = {{ no }} AND c.rule = 'guard ' || {{ column | lit }} AND c.take IS NOT NULL)
   AND ({% for c in watched %}k.known ->> {{ loop.index0 }} IS DISTINCT FROM '=' || p.{{ c | id }}::text{{ " OR " if not loop.last }}{% endfor %})

@@ -13,7 +13,7 @@ FROM pg_temp.unit x, his_emergency.conflict k, pg_temp.table_name n
 WHERE x.u = c.u AND n.no = coalesce(c.table_no, 0) AND (k.event, k.generation, k.xid) = (x.event, x.generation, x.xid)
   AND (k.seq, k.table_name, k.kind, k.rule) IS NOT DISTINCT FROM (c.seq, n.name, c.kind, c.rule) AND k.take IS NOT NULL
   -- A parent that is still not there, or a value that is still taken, was not settled.
-  AND NOT (c.seq IS NOT NULL AND c.kind IN ('parent', 'unique'));
+  AND NOT (c.seq IS NOT NULL AND c.kind IN ('parent', 'unique') AND k.take <> 'link');
 -- A policy never decides where money would be left without a record, nor what a person has to settle first.
 UPDATE pg_temp.conflict c SET take = n.on_conflict, by_policy = true
 FROM pg_temp.table_name n, pg_temp.unit x

@@ -124,6 +124,7 @@ CREATE TABLE IF NOT EXISTS his_emergency.link (
   ours       text[] NOT NULL,
   theirs     text[] NOT NULL,
   counters   boolean NOT NULL,
+  units      text[],        -- only of these; NULL: of all
   conflict   bigint NOT NULL REFERENCES his_emergency.conflict,
   at         timestamptz NOT NULL DEFAULT clock_timestamp()
 );

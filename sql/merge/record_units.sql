@@ -8,7 +8,7 @@ ANALYZE pg_temp.outcome;
 INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, last_seq, hash, at, db_user, application, address, run, by)
 SELECT x.event, x.generation, x.xid, x.batch, o.status, x.rows, x.last_seq, x.hash, x.at, x."user", x.application, x.address, {{ run }}, {{ by | lit }}
 FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior IS NULL ORDER BY u;
-UPDATE his_emergency.unit l SET status = o.status, run = {{ run }}, by = {{ by | lit }}, settled_at = clock_timestamp()
+UPDATE his_emergency.unit l SET status = o.status, linked = EXISTS (SELECT FROM his_emergency.link k WHERE (k.event, k.generation, k.xid) = (l.event, l.generation, l.xid)), run = {{ run }}, by = {{ by | lit }}, settled_at = clock_timestamp()
 FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior = 'held' AND (l.event, l.generation, l.xid) = (x.event, x.generation, x.xid);
 INSERT INTO his_emergency.unit_money (event, generation, xid, table_name, column_name, amount)
 SELECT x.event, x.generation, x.xid, m.table_name, m.column_name, m.amount

@@ -1,6 +1,6 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Merged, run, status};
+use super::{Account, Counts, Decision, Merged, Take, run, show, status};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -37,8 +37,28 @@ enum Command {
         #[arg(long, value_name = "N")]
         number: Option<String>,
     },
-    /// List the units that wait for a person, and why
-    Conflicts,
+    /// List the units that wait for a person, and why; with an ID, one of them in detail
+    Conflicts {
+        /// The conflict to show side by side
+        id: Option<i64>,
+    },
+    /// Decide a conflict, and merge what that sets free
+    Resolve {
+        /// The conflict, as his-merge conflicts lists it
+        id: i64,
+        /// Whose side: standby, primary (the unit is rejected), or link=KEY (ours is the primary's row of this key, a JSON object)
+        #[arg(long, value_name = "SIDE", value_parser = Take::parse)]
+        take: Take,
+        /// Why; goes into the ledger and the journal
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+        /// What became of the money that a rejected unit took
+        #[arg(long, value_parser = ["refunded", "kept", "none"])]
+        money: Option<String>,
+        /// Check the decision, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 impl cli::Program for Cli {
@@ -57,7 +77,11 @@ pub fn main() -> ExitCode {
             None => merge(&site, &cli.batches, cli.early),
             Some(Command::Status { number: None }) => show(&site),
             Some(Command::Status { number: Some(number) }) => find_number(&site, number),
-            Some(Command::Conflicts) => conflicts(&site),
+            Some(Command::Conflicts { id }) => conflicts(&site, *id),
+            Some(Command::Resolve { id, take, why, money, dry_run }) => {
+                let decision = Decision { id: *id, take: take.clone(), why: why.clone(), money: money.clone() };
+                resolve(&site, &decision, *dry_run)
+            }
         }
     })
 }
@@ -194,32 +218,42 @@ fn find_number(site: &Site, number: &str) -> Result<Outcome> {
     Ok(Outcome::new(json!({ "number": number, "found": found }), text))
 }
 
-fn conflicts(site: &Site) -> Result<Outcome> {
-    let mut client = site.profile.primary()?.named("his-merge").connect()?;
-    let rows = if super::ledger_is_there(&mut client)? {
-        client.query(crate::sql!("merge/conflicts.sql"), &[&None::<String>]).cannot("list the conflicts")?
-    } else {
-        Vec::new()
-    };
-    let image = |text: Option<&str>| text.and_then(|t| serde_json::from_str::<Value>(t).ok()).unwrap_or(Value::Null);
-    let mut list = Table::new();
-    list.load_style(presets::NOTHING).set_header(["id", "unit", "table", "key", "kind", "reason"]);
-    let mut found = Vec::new();
-    for r in &rows {
-        let (id, unit): (i64, &str) = (r.get(0), r.get(1));
-        let (name, key, kind, reason): (Option<&str>, Option<&str>, &str, &str) =
-            (r.get(2), r.get(3), r.get(4), r.get(5));
-        let holds: Vec<String> = r.get(10);
-        list.add_row([
-            id.to_string(),
-            unit.to_owned(),
-            name.unwrap_or_default().to_owned(),
-            key.unwrap_or_default().to_owned(),
-            kind.to_owned(),
-            reason.to_owned(),
-        ]);
-        found.push(json!({ "id": id, "unit": unit, "table": name, "key": image(key), "kind": kind, "reason": reason, "standby": image(r.get(6)), "primary": image(r.get(7)), "differ": r.get::<_, Vec<String>>(8), "holds": holds }));
+fn conflicts(site: &Site, id: Option<i64>) -> Result<Outcome> {
+    let mut client = super::conflicts::look(site)?;
+    if let Some(id) = id {
+        let detail = super::conflicts::one(&mut client, id)?;
+        let zone = site.profile.site.timezone.parse().unwrap_or(chrono_tz::Tz::UTC);
+        return Ok(Outcome::new(show::detail_json(&detail), show::detail(&detail, zone)));
     }
-    let text = if found.is_empty() { "no unit waits for a person".to_owned() } else { list.to_string() };
-    Ok(Outcome::new(json!({ "conflicts": found }), text))
+    let list = super::conflicts::list(&mut client, None)?;
+    Ok(Outcome::new(show::list_json(&list), show::list(&list)))
+}
+
+fn resolve(site: &Site, decision: &Decision, dry_run: bool) -> Result<Outcome> {
+    let done = super::resolve(site, decision, dry_run)?;
+    let take = match &decision.take {
+        Take::Standby => "standby".to_owned(),
+        Take::Primary => "primary".to_owned(),
+        Take::Link(key) => format!("link={}", Value::from(key.clone())),
+    };
+    let json = json!({
+        "id": decision.id, "unit": done.unit, "kind": done.kind, "take": take, "status": done.status, "dry_run": dry_run,
+        "event": done.event, "units": done.account.units, "balanced": done.account.balanced,
+    });
+    let text = if dry_run {
+        format!("would take {take} for conflict {} ({}) of unit {}", decision.id, done.kind, done.unit)
+    } else {
+        let status = match done.status.as_str() {
+            "held" => "is still held for something else: his-merge conflicts".to_owned(),
+            other => format!("is {other}"),
+        };
+        format!(
+            "conflict {} ({}): {take}; unit {} {status}\n{}",
+            decision.id,
+            done.kind,
+            done.unit,
+            table(&done.account)
+        )
+    };
+    Ok(Outcome::new(json, text))
 }

@@ -18,6 +18,8 @@ struct Link {
     theirs: Vec<Option<String>>,
     /// The unit's own counter differences fall away with the row.
     counters: bool,
+    /// Only what these units refer to; of all units when `None`.
+    units: Option<Vec<String>>,
 }
 
 /// Points the staged changes at the rows that were named.
@@ -33,9 +35,10 @@ pub fn repoint(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
             ours: row.get(4),
             theirs: row.get(5),
             counters: row.get(6),
+            units: row.get(7),
         };
         for target in targets {
-            let own = link.table == target.name;
+            let own = link.seq != 0 && link.table == target.name;
             let mut moves: Vec<Value> = Vec::new();
             if own {
                 moves.extend(link.moves(target.key.iter().map(|k| (k.i, k.type_name.as_str(), k.name.as_str()))));
@@ -49,7 +52,7 @@ pub fn repoint(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
             let counters = link.counters && target.columns.iter().any(|c| c.counter);
             if own || counters || !moves.is_empty() {
                 let seq = if own { link.seq } else { 0 };
-                let context = context! { no => target.no, unit => link.unit.clone(), seq, counters, weak => target.weak.clone(), others, moves };
+                let context = context! { no => target.no, unit => link.unit.clone(), seq, counters, weak => target.weak.clone(), others, moves, units => link.units.clone().unwrap_or_default() };
                 stage::run(tx, crate::sql!("merge/link_table.sql"), context, doing)?;
             }
         }

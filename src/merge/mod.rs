@@ -5,17 +5,22 @@
 
 mod apply;
 mod cli;
+mod conflicts;
 mod ledger;
 mod link;
 mod pending;
 mod plan;
+mod resolve;
 mod rules;
 mod shape;
+mod show;
 mod stage;
 mod target;
 
 pub use cli::{Cli, main};
+pub use conflicts::{Conflict, Detail};
 pub use ledger::{Account, Counts, MoneyCounts, is_there as ledger_is_there, last_run};
+pub use resolve::{Decision, Resolved, Take, resolve};
 
 use crate::catalog::Catalog;
 use crate::cli::Site;

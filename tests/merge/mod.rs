@@ -1,6 +1,8 @@
 //! Bringing units back: what is applied, what is held, what the account says.
 
+mod decide;
 mod double;
+mod shown;
 
 use crate::opened::Opened;
 use crate::support::workplace::DB;
