@@ -1,9 +1,6 @@
 -- What one table's staged changes changed, moved, touched and referenced. Parameters: no, name, partitioned, columns [{i, data, read_back}], key [{i}],
 -- key_rule, key_old, key_new (numbers of the key), weak [i], rules [{rule, old, new, document}], refers [{rule, old, new, document, guard}],
 -- watched [{rule, old, columns [{i, name}]}], money [{column, difference}].
-INSERT INTO pg_temp.hash
-SELECT u.u, sum(('x' || "left"(md5({{ name | lit }} || ROW(s.seq, s.op, s.left_out{% for c in columns %}, s.o{{ c.i }}, s.n{{ c.i }}{% endfor %})::text), 15))::bit(60)::bigint)
-FROM pg_temp.raw_{{ no }} s JOIN pg_temp.unit u USING (b, xid) GROUP BY u.u;
 {% if partitioned %}
 -- A row that moves between partitions arrives as a delete and an insert; with the same key it is one update.
 WITH pairs AS (

@@ -59,11 +59,14 @@ pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
     }
     run(tx, crate::sql!("merge/stage_waiting.sql"), context! { tables => Value::from(Serde(input.targets)) }, doing)?;
     tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
+    for target in input.targets {
+        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    require_same_content(tx)?;
     link::repoint(tx, input.targets)?;
     for target in input.targets {
         run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
     }
-    require_same_content(tx)?;
     let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
     let (last, new): (i64, i64) = (row.get(0), row.get(1));
     let expected: u64 = input.batches.iter().map(|b| b.manifest.totals.units).sum();
