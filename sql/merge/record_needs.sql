@@ -1,0 +1,5 @@
+-- What else there is to write: whether units are held or rejected that are not written yet, and the tables with given numbers and the like.
+-- No parameters.
+SELECT EXISTS (SELECT FROM pg_temp.unit WHERE status IN ('held', 'rejected') AND NOT recorded),
+  ARRAY(SELECT table_no FROM pg_temp.already JOIN pg_temp.outcome USING (u) UNION SELECT table_no FROM pg_temp.given JOIN pg_temp.outcome USING (u)
+        UNION SELECT table_no FROM pg_temp.displaced JOIN pg_temp.outcome USING (u));
