@@ -20,7 +20,7 @@ fn fill(cluster: &Cluster, db: &str) {
     cluster.create_database(db);
     cluster.psql_file(db, &samples().join("schema.sql")).expect(0);
     let generate =
-        format!("\\set patients 5000\n\\set visits 2000\n\\i {}\n", samples().join("generate.sql").display());
+        format!("\\set patients 20000\n\\set visits 2000\n\\i {}\n", samples().join("generate.sql").display());
     cluster.psql(db, &generate);
 }
 
@@ -41,8 +41,10 @@ fn day(o: &Opened, units: usize) -> BTreeSet<String> {
          DELETE FROM his_emergency.unit",
     );
     o.primary.execute(DB, "UPDATE outpatient.schedule SET slots_left = 1000000");
-    let updates = "UPDATE outpatient.patient SET phone = 's' || i WHERE id = i; COMMIT";
-    o.standby.psql(DB, &format!("DO $$ BEGIN FOR i IN 1..{odd} LOOP {updates}; END LOOP; END $$"));
+    // Cards reported lost: the windows change nothing of a card but its balance, which is no dependence.
+    let lost = format!("SELECT card_no FROM outpatient.card ORDER BY card_no LIMIT {odd}");
+    let update = "UPDATE outpatient.card SET status = 1 WHERE card_no = c.card_no; COMMIT;";
+    o.standby.psql(DB, &format!("DO $$ DECLARE c record; BEGIN FOR c IN {lost} LOOP {update} END LOOP; END $$"));
     o.standby.psql(
         DB,
         &format!(
@@ -53,9 +55,13 @@ fn day(o: &Opened, units: usize) -> BTreeSet<String> {
             units - odd
         ),
     );
-    o.primary.execute(DB, &format!("UPDATE outpatient.patient SET phone = 'p' || id WHERE id <= {odd}"));
-    let odd = "SELECT xid FROM his_emergency.change_1 WHERE op = 'U' AND xid IN (SELECT xid FROM his_emergency.change_1 c WHERE c::text LIKE '%,s%')";
-    o.standby.rows(DB, odd).into_iter().collect()
+    o.primary.execute(DB, &format!("UPDATE outpatient.card SET status = 2 WHERE card_no IN ({lost})"));
+    let no = o.standby.value(DB, "SELECT table_no FROM his_emergency.captured WHERE table_name = 'card'");
+    let at = o
+        .standby
+        .value(DB, "SELECT array_position(columns, 'status') FROM his_emergency.captured WHERE table_name = 'card'");
+    let xids = format!("SELECT xid FROM his_emergency.change_{no} WHERE op = 'U' AND o{at} = 0 AND n{at} = 1");
+    o.standby.rows(DB, &xids).into_iter().collect()
 }
 
 /// Copies what the event inserted into a database without it, table by table in one transaction.
