@@ -9,4 +9,5 @@ mod opened;
 mod snapshot;
 mod support;
 mod switch;
+mod synced;
 mod triggers;
