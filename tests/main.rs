@@ -1,3 +1,4 @@
+mod account;
 mod circle;
 mod export;
 mod gate;
