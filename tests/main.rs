@@ -1,5 +1,6 @@
 mod account;
 mod circle;
+mod exit_codes;
 mod export;
 mod gate;
 mod harness;
