@@ -55,8 +55,17 @@ impl Common {
 
     /// Profile, store and name: what nearly every step begins with.
     pub fn site(&self) -> Result<Site> {
+        self.site_with(Store::open)
+    }
+
+    /// The same for the program that goes first (P16): no mirror of the store holds it up.
+    pub fn site_in_emergency(&self) -> Result<Site> {
+        self.site_with(Store::open_in_emergency)
+    }
+
+    fn site_with(&self, open: fn(&Profile) -> Result<Store>) -> Result<Site> {
         let profile = Profile::find(self.config.as_deref())?;
-        let store = Store::open(&profile)?;
+        let store = open(&profile)?;
         Ok(Site { profile, store, by: self.by(), talk: Talk::new(self) })
     }
 }

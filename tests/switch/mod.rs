@@ -1,6 +1,7 @@
 //! `his-switch`, from outside: real servers, real windows, one connection string.
 
 mod fence;
+mod mirror;
 mod moves;
 mod precedence;
 mod refusals;
