@@ -279,7 +279,9 @@ fn a_standby_that_is_down_is_exit_6_and_a_second_export_exit_7() {
     )
     .unwrap();
     let ran = o.work.run("his-export-queue", &[]).expect(7);
-    ran.says("his-export-queue (process 4711 on elsewhere, started by anna) holds the lock since 2026-11-23T01:02:03Z");
+    ran.says(
+        "his-export-queue (process 4711 on elsewhere, started by anna) holds the lock since 2026-11-23 09:02:03 +08:00",
+    );
     drop(holder);
     o.standby.stop_immediate();
     o.work.run("his-export-queue", &[]).expect(6).says("HINT: check that the server runs");

@@ -12,4 +12,5 @@ mod snapshot;
 mod support;
 mod switch;
 mod synced;
+mod times;
 mod triggers;

@@ -4,9 +4,11 @@ mod talk;
 
 pub use talk::Talk;
 
+use crate::clock;
 use crate::error::{Error, Exit, Result};
 use crate::profile::Profile;
 use crate::store::Store;
+use chrono::{DateTime, Utc};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -65,6 +67,7 @@ impl Common {
 
     fn site_with(&self, open: fn(&Profile) -> Result<Store>) -> Result<Site> {
         let profile = Profile::find(self.config.as_deref())?;
+        talk::tell_times_in(clock::zone(&profile.site));
         let store = open(&profile)?;
         Ok(Site { profile, store, by: self.by(), talk: Talk::new(self) })
     }
@@ -76,6 +79,14 @@ pub struct Site {
     pub store: Store,
     pub by: String,
     pub talk: Talk,
+}
+
+impl Site {
+    /// A time as people here read it.
+    #[must_use]
+    pub fn time(&self, at: DateTime<Utc>) -> String {
+        clock::full(clock::zone(&self.profile.site), at)
+    }
 }
 
 /// How a step ended: its JSON, its text for people, and the exit code.

@@ -1,8 +1,10 @@
 //! One run of a kind at a time. The kernel holds the lock, so a killed run cannot leave one behind; the file's text
 //! only says who has it.
 
+use crate::clock;
 use crate::error::{Cannot, Error, Exit, Result};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -60,7 +62,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    pub(super) fn take(dir: &Path, kind: Kind, by: &str) -> Result<Lock> {
+    pub(super) fn take(dir: &Path, kind: Kind, by: &str, zone: Tz) -> Result<Lock> {
         let doing = || format!("lock '{}'", kind.name());
         match try_take(dir, kind.name(), by).cannot(doing())? {
             Ok(lock) => Ok(lock),
@@ -74,7 +76,7 @@ impl Lock {
                             h.pid,
                             h.host,
                             h.by,
-                            h.since.format("%Y-%m-%dT%H:%M:%SZ")
+                            clock::full(zone, h.since)
                         )
                     },
                 );

@@ -10,8 +10,10 @@ pub use journal::{Act, Broken, Journal};
 pub use lock::{Holder, Kind, Lock, host, program};
 pub use state::{Event, FenceState, Mode, Move, State};
 
+use crate::clock;
 use crate::error::{Cannot, Error, Result};
 use crate::profile::Profile;
+use chrono_tz::Tz;
 use mirror::Mirror;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,8 @@ enum Purpose {
 pub struct Store {
     dir: PathBuf,
     purpose: Purpose,
+    /// In which people are told since when a lock is held.
+    zone: Tz,
     mirror: Option<Mirror>,
 }
 
@@ -48,7 +52,7 @@ impl Store {
 
     fn open_for(profile: &Profile, purpose: Purpose) -> Result<Store> {
         let mirror = profile.store.mirror.clone().map(|dir| Mirror::new(dir, purpose));
-        let store = Store { dir: profile.store.dir.clone(), purpose, mirror };
+        let store = Store { dir: profile.store.dir.clone(), purpose, zone: clock::zone(&profile.site), mirror };
         make_directories(&store.dir)?;
         if let Some(mirror) = &store.mirror {
             mirror.write(mirror::SMALL, make_directories)?;
@@ -126,7 +130,7 @@ impl Store {
     /// Takes the lock of `kind`, or says who holds it since when (exit 7). What an emergency could not write into the
     /// mirror is written there first.
     pub fn lock(&self, kind: Kind, by: &str) -> Result<Lock> {
-        let lock = Lock::take(&self.dir.join("locks"), kind, by)?;
+        let lock = Lock::take(&self.dir.join("locks"), kind, by, self.zone)?;
         if self.mirror().is_some() {
             mirror::catch_up(self, kind)?;
         }

@@ -11,7 +11,6 @@
 mod by_hand;
 mod choose;
 mod cli;
-mod clock;
 mod drill;
 mod fence;
 mod guard;

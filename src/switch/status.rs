@@ -2,8 +2,9 @@
 
 use super::choose::{self, Asked, Why};
 use super::primary_side;
-use super::{clock, lost, moves, ours};
+use super::{lost, moves, ours};
 use crate::cli::{Outcome, Site, Talk};
+use crate::clock;
 use crate::db::{self, Client, sql};
 use crate::error::{Cannot, Exit, Result};
 use crate::merge;
