@@ -303,6 +303,27 @@ fn every_exit_code_of_every_program_is_in_the_table_once_or_cannot_be() {
 }
 
 #[test]
+fn of_several_exit_codes_that_apply_the_contract_says_which_is_given() {
+    let hospital = Hospital::new();
+    let ends = |program: &str, args: &[&str], code: i32| {
+        let ran = hospital.work.run(program, args);
+        assert_eq!(ran.code, code, "{program} {args:?}: {}", ran.shown());
+    };
+    let (switch, load) = (held(&hospital, "switch"), held(&hospital, "load"));
+    // 2 before 7: a command that cannot be meant is told so whoever is at work.
+    ends("his-switch", &["standby"], 2);
+    ends("his-load-standby", &["20200101T000000000Z"], 2);
+    // 7 before 4.
+    ends("his-switch", &["primary"], 7);
+    ends("his-load-standby", &["rollback"], 7);
+    drop((switch, load));
+    // 2 before 4.
+    hospital.open();
+    ends("his-switch", &["drill", "--workload", "/nowhere"], 2);
+    ends("his-switch", &["drill"], 4);
+}
+
+#[test]
 fn every_exit_code_is_given_with_its_hint() {
     let mut hospital = Hospital::without_generation();
     for case in CASES {
