@@ -1,4 +1,6 @@
+mod account;
 mod circle;
+mod exit_codes;
 mod export;
 mod gate;
 mod harness;
@@ -9,4 +11,6 @@ mod opened;
 mod snapshot;
 mod support;
 mod switch;
+mod synced;
+mod times;
 mod triggers;
