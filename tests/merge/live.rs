@@ -117,3 +117,53 @@ fn the_same_unit_with_other_content_is_damage_and_not_a_skip() {
     let ran = o.work.run("his-merge", &["--early"]).expect(5);
     assert!(ran.stderr.contains("the ledger knows a unit of that id with other content"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_dry_run_prints_the_plan_that_a_run_carries_out_and_leaves_not_even_a_ledger() {
+    let o = clinic();
+    o.window(&[
+        REGISTER,
+        "INSERT INTO h.charge (visit_id, total) VALUES (900001, 3)",
+        "INSERT INTO h.charge (visit_id, total) VALUES (1, 3)",
+    ]);
+    o.meanwhile(REGISTER);
+    o.work.run("his-export-queue", &[]).expect(0);
+    let before = o.primary.digest(DB);
+    let plan = o.work.json(0, "his-merge", &["--dry-run"]);
+    assert_eq!(plan["units"], json!({"merged": 1, "held": 2, "rejected": 0}));
+    assert_eq!(
+        (&plan["conflicts"][0]["kind"], &plan["conflicts"][0]["table"], plan["conflicts"].as_array().map(Vec::len)),
+        (&json!("twin"), &json!("h.visit"), Some(1))
+    );
+    assert_eq!(o.primary.digest(DB), before);
+    assert_eq!(o.rows("SELECT to_regnamespace('his_emergency')"), [""]);
+    let done = o.work.json(3, "his-merge", &["--early"]);
+    assert_eq!(done["units"], json!({"captured": 3, "merged": 1, "held": 2, "rejected": 0}));
+}
+
+#[test]
+fn dependence_reaches_through_a_held_unit_of_an_earlier_event() {
+    let o = clinic();
+    o.window(&[REGISTER, "UPDATE h.patient SET name = 'ours' WHERE id = 1"]);
+    o.meanwhile(REGISTER);
+    o.work.run("his-export-queue", &[]).expect(0);
+    // The second event opens before the first is merged at all.
+    o.second_event();
+    o.window(&[
+        "INSERT INTO h.charge (visit_id, total) VALUES (900001, 3)",
+        "UPDATE h.patient SET id_no = 'ours' WHERE id = 1",
+        "INSERT INTO h.charge (visit_id, total) VALUES (1, 3)",
+    ]);
+    let json = o.merge(3);
+    assert_eq!(
+        (&json["event"], &json["units"]),
+        (&json!("01-0002"), &json!({"captured": 3, "merged": 2, "held": 1, "rejected": 0}))
+    );
+    assert_eq!(o.conflicts(), ["depends -", "twin h.visit"]);
+    let first = o.rows("SELECT event, status, count(*) FROM his_emergency.unit GROUP BY 1, 2 ORDER BY 1, 2");
+    assert_eq!(first, ["01-0001|held|1", "01-0001|merged|1", "01-0002|held|1", "01-0002|merged|2"]);
+    let id = super::conflict(&o, "twin")["id"].to_string();
+    o.work.run("his-merge", &["resolve", &id, "--take", "link={\"id\":\"6\"}", "--why", "same visit"]).expect(0);
+    assert_eq!(o.rows("SELECT count(*) FROM his_emergency.unit WHERE status <> 'merged'"), ["0"]);
+    assert_eq!(o.rows("SELECT visit_id FROM h.charge WHERE id > 900000 ORDER BY id"), ["6", "1"]);
+}
