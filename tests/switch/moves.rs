@@ -300,6 +300,34 @@ fn a_standby_that_is_lost_is_given_up_and_what_is_unknown_is_named() {
 }
 
 #[test]
+fn p12_a_standby_that_is_given_up_for_paper_is_exit_3_and_the_unknown_is_named() {
+    let hospital = Hospital::new();
+    hospital.open();
+    hospital.standby.stop_immediate();
+    let ran = hospital.work.run("his-switch", &["paper", "--standby-lost", "--why", "burnt"]).expect(3);
+    assert!(ran.stdout.contains("unknown: nothing was exported"), "{}", ran.stdout);
+    assert_eq!(hospital.status()["mode"], "paper");
+}
+
+#[test]
+fn p15_a_tail_that_cannot_be_merged_keeps_the_windows_away_until_it_can() {
+    let hospital = Hospital::new();
+    hospital.open();
+    assert_eq!(hospital.side(), "standby");
+    hospital.switch(0, &["paper"]);
+    // Nothing is merged yet, and now it cannot be: the column that the window wrote is another one.
+    hospital.primary.execute(DB, "ALTER TABLE op.charge RENAME COLUMN who TO whom");
+    let ran = hospital.work.run("his-switch", &["primary"]).expect(4).says("column 'who' is not there on the primary");
+    assert!(ran.hint().contains("The windows wait"), "{}", ran.hint());
+    assert!(fenced(&hospital));
+    let status = hospital.status();
+    assert_eq!((&status["mode"], &status["primary"]["fenced"]), (&json!("paper"), &json!(true)));
+    hospital.primary.execute(DB, "ALTER TABLE op.charge RENAME COLUMN whom TO who");
+    assert_eq!(hospital.switch(0, &["primary"])["units"]["merged"], 1);
+    assert_eq!(hospital.side(), "primary");
+}
+
+#[test]
 fn closing_waits_for_running_transactions_and_names_those_it_ends() {
     let mut hospital = Hospital::new();
     hospital.work.set("limits", "drain", "\"1s\"");
