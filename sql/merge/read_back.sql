@@ -4,7 +4,7 @@ SELECT s.u, s.seq
 FROM (
   SELECT DISTINCT ON (coalesce(s.nk, s.ok)) s.*
   FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
-  WHERE x.applied AND s.u BETWEEN first_u AND last_u AND NOT s.left_out
+  WHERE x.applied AND s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND NOT s.left_out
   ORDER BY coalesce(s.nk, s.ok), s.u DESC, s.seq DESC) s
 LEFT JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.op = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %}
 
