@@ -310,6 +310,25 @@ fn p12_a_standby_that_is_given_up_for_paper_is_exit_3_and_the_unknown_is_named()
 }
 
 #[test]
+fn p15_a_primary_that_is_back_by_itself_is_fenced_before_anything_is_merged() {
+    let hospital = Hospital::new();
+    hospital.primary.stop_immediate();
+    // The guard that waits for the primary is not there: it finds another one at work.
+    let guard = std::fs::File::create(hospital.work.store().join("locks/guard.lock")).unwrap();
+    guard.lock().unwrap();
+    assert_eq!(hospital.open()["fence"], "pending");
+    assert_eq!(hospital.side(), "standby");
+    hospital.primary.start_again();
+    assert!(!fenced(&hospital));
+    hospital.switch(0, &["primary"]);
+    let acts = hospital.journal("switch standby");
+    let at = |what: &str| acts.iter().position(|a| a == what).unwrap_or_else(|| panic!("{what} in {acts:#?}"));
+    assert!(at("fence at first contact done") < at("merge done"), "{acts:#?}");
+    assert!(at("merge done") < at("unfence done"), "{acts:#?}");
+    assert_eq!(hospital.side(), "primary");
+}
+
+#[test]
 fn p15_a_tail_that_cannot_be_merged_keeps_the_windows_away_until_it_can() {
     let hospital = Hospital::new();
     hospital.open();

@@ -76,8 +76,14 @@ fn p16_what_a_killed_load_left_running_on_the_standby_is_ended() {
     let url = format!("{}&application_name=his-load-standby", hospital.standby.url("his_g1"));
     let mut left = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
     left.batch_execute("BEGIN; SELECT 1").expect("it works");
-    hospital.open();
+    // And one in no database of ours, in the way of the rename.
+    let url = format!("{}&application_name=his-load-standby", hospital.standby.url("postgres"));
+    let mut renaming = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
+    renaming.batch_execute("BEGIN; COMMENT ON DATABASE his_g1 IS 'held'").expect("it holds it");
+    let ran = hospital.work.run("his-switch", &["standby", "--reason", "left over"]).expect(0);
+    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
     left.simple_query("SELECT 1").expect_err("it was ended");
+    renaming.simple_query("SELECT 1").expect_err("it was ended");
 }
 
 #[test]
