@@ -6,6 +6,7 @@ mod load;
 mod man_pages;
 mod merge;
 mod opened;
+mod reconcile;
 mod snapshot;
 mod support;
 mod switch;

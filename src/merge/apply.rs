@@ -225,6 +225,11 @@ impl Applying<'_> {
         for target in self.targets {
             let context = context! { ..range.clone(), ..Value::from(Serde(target)) };
             stage::run(tx, crate::sql!("merge/record_table.sql"), context, doing)?;
+            let values: Vec<_> = super::reconcile::compared(target).into_iter().filter(|v| v.compared).collect();
+            if !values.is_empty() {
+                let context = context! { values => Value::from(Serde(&values)), ..Value::from(Serde(target)) };
+                stage::run(tx, crate::sql!("merge/reconcile/primary_value.sql"), context, doing)?;
+            }
         }
         tx.batch_execute(crate::sql!("merge/record_rest.sql")).cannot(doing)
     }

@@ -1,6 +1,6 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Decision, Merged, Take, run, show, status};
+use super::{Account, Counts, Decision, Merged, Take, reconcile, run, show, status};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -59,6 +59,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Prove to the cent that everything is accounted for and that the primary holds what was merged
+    Reconcile(reconcile::Args),
 }
 
 impl cli::Program for Cli {
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
                 let decision = Decision { id: *id, take: take.clone(), why: why.clone(), money: money.clone() };
                 resolve(&site, &decision, *dry_run)
             }
+            Some(Command::Reconcile(args)) => reconcile::command(&site, args),
         }
     })
 }

@@ -10,6 +10,7 @@ mod ledger;
 mod link;
 mod pending;
 mod plan;
+pub mod reconcile;
 mod resolve;
 mod rules;
 mod shape;
