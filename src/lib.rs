@@ -7,10 +7,12 @@
 //!
 //! Beneath them: [`profile`] (the hospital's `his.toml`), [`catalog`] (what a schema looks like), [`standby`] (the
 //! gate and the capture inside a generation), [`formats`] (manifests and checksums), [`store`] (durable files,
-//! locks, state, journal), [`db`] (connections and SQL), [`cli`] (what all programs share).
+//! locks, state, journal), [`db`] (connections and SQL), [`clock`] (times as people read them), [`cli`] (what all programs
+//! share).
 
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod db;
 pub mod error;
 pub mod export;

@@ -135,6 +135,7 @@ CREATE VIEW h.v AS SELECT id, t FROM h.every;
 CREATE MATERIALIZED VIEW h.mv AS SELECT count(*) AS n FROM h.every;
 CREATE FUNCTION h.twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2';
 INSERT INTO h.every (id, t, dom) VALUES (1, 'before', 1), (2, NULL, 2);
+INSERT INTO h.every (id, dom, f, r, by, d, tstz, iv, x) VALUES (3, 1, 0.1234567890123456, 0.12345679, '\xfe5c00', '2026-02-03', '2026-11-01 06:30:00+00', '-1 days +02:03:04', 'text <b/>');
 INSERT INTO public."tblClaim" VALUES (1, '08:00', 'x', '门诊', 1);
 INSERT INTO h.挂号 VALUES (1, '欧阳');
 INSERT INTO h.part VALUES (1, '2026-01-05', 'a'), (2, '2026-02-05', 'b'), (3, '2026-01-06', 'c');
@@ -190,7 +191,9 @@ INSERT INTO h.every VALUES (10, E'line\nbreak, "quotes", ''single'', \\ back\tsl
   '08:00:2b:01:02:03', B'101', B'1', '{"b": 1,  "a": 1, "a": 2}', '{"b": 1.00, "a": null}', '<a>b</a>', '[-1:1]={1,NULL,3}', '{{"a,b",NULL},{"","\"q\""}}', '开心', 12.3400, ROW(1, 'x,y"z'),
   '[1,5)', '{[1,3),[7,9)}', '(1.1,-0)', 'a:1 b:2', 'CaSe', 4294967295, ARRAY['{"k" : 1}'::json]),
  (11, '', NULL, NULL, NULL, '123456789012345678901234567890.123456789000', NULL, 'Infinity', 'NaN', NULL, NULL, NULL, '', '0044-03-15 BC', NULL, NULL, '4713-01-01 00:00:00 BC', 'infinity', '0', NULL, NULL, NULL,
-  NULL, NULL, '', 'null', 'null', NULL, '{}', NULL, 'so so', 0, NULL, 'empty', '{}', NULL, '', '', 0, '{}');
+  NULL, NULL, '', 'null', 'null', 'text <b/> and more', '{}', NULL, 'so so', 0, NULL, 'empty', '{}', NULL, '', '', 0, '{}'),
+ (12, NULL, NULL, NULL, NULL, NULL, NULL, 0.1234567890123456, 0.12345679, NULL, NULL, NULL, '\xfe5c00', '2026-02-03', NULL, NULL, '2026-03-04 05:06:07', '2026-11-01 05:30:00+00', '-1 days -02:03:04',
+  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 UPDATE h.every SET t = '', f = '-0', n = 1.10, j = '{"a":1 }', arr = '[5:6]={7,8}' WHERE id = 1;
 UPDATE h.every SET t = NULL, n = '-0.000' WHERE id = 2;
 COMMIT;
@@ -210,7 +213,8 @@ DELETE FROM h.master WHERE code = 'B';
     cluster.execute(DB, &format!("{client}\n{day}"));
 }
 
-fn awkward_circle(client: &str) {
+/// `defaults` are set on the primary, on the standby before anything is loaded, and on the standby after the day.
+fn awkward_circle(client: &str, defaults: [&str; 3]) {
     let (primary, standby) = Cluster::pair();
     let third = Cluster::start(Kind::Third);
     for cluster in [&primary, &third] {
@@ -218,18 +222,24 @@ fn awkward_circle(client: &str) {
         cluster.execute(DB, AWKWARD);
     }
     third.execute(DB, "ALTER SEQUENCE h.ident_id_seq RESTART 900000");
+    primary.execute(DB, defaults[0]);
+    standby.execute("postgres", defaults[1]);
     let work = Workplace::new(&primary, &standby, AWKWARD_TABLES);
-    let status = around(&work, &standby, |standby| awkward_day(standby, client), || {}, 0);
+    let day = |standby: &Cluster| {
+        awkward_day(standby, client);
+        standby.execute("postgres", defaults[2]);
+    };
+    let status = around(&work, &standby, day, || {}, 0);
     assert_eq!(status["units"]["held"], 0);
     awkward_day(&third, client);
     assert_same_tables((&primary, DB), (&third, DB), &[]);
     // A materialized view is refreshed at loading; the primary's was never refreshed.
-    assert_eq!(standby.value(DB, "SELECT h.twice(4)::text || (SELECT n FROM h.mv)"), "82");
+    assert_eq!(standby.value(DB, "SELECT h.twice(4)::text || (SELECT n FROM h.mv)"), "83");
 }
 
 #[test]
 fn p2_exact_every_awkward_type_and_name_goes_round_unchanged() {
-    awkward_circle("");
+    awkward_circle("", ["", "", ""]);
 }
 
 #[test]
@@ -237,5 +247,24 @@ fn p2_exact_whatever_the_settings_of_the_client_that_wrote() {
     awkward_circle(
         "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'America/New_York'; SET IntervalStyle = 'sql_standard'; SET extra_float_digits = 0; SET bytea_output = 'escape'; \
          SET lc_monetary = 'C'; SET search_path = h, ext; SET standard_conforming_strings = on;",
+        ["", "", ""],
+    );
+}
+
+#[test]
+fn p2_exact_whatever_the_defaults_of_the_two_databases_are() {
+    // Each side writes and reads values in another way, and neither in the way of the files.
+    awkward_circle(
+        "SET xmloption = content;",
+        [
+            "ALTER DATABASE his SET DateStyle = 'SQL, MDY'; ALTER DATABASE his SET IntervalStyle = 'postgres_verbose';
+             ALTER DATABASE his SET TimeZone = 'America/Chicago'; ALTER DATABASE his SET extra_float_digits = -5;
+             ALTER DATABASE his SET bytea_output = 'escape'; ALTER DATABASE his SET xmloption = document;
+             ALTER DATABASE his SET search_path = h; ALTER DATABASE his SET row_security = on;",
+            "ALTER ROLE postgres SET xmloption = document",
+            "ALTER DATABASE his SET DateStyle = 'SQL, DMY'; ALTER DATABASE his SET IntervalStyle = 'sql_standard';
+             ALTER DATABASE his SET TimeZone = 'Asia/Shanghai'; ALTER DATABASE his SET extra_float_digits = -15;
+             ALTER DATABASE his SET bytea_output = 'escape'",
+        ],
     );
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const SCHEMA: &str = "
 CREATE SCHEMA h;
 CREATE TABLE h.parent (id bigserial PRIMARY KEY, name text);
-CREATE TABLE h.child (id bigserial PRIMARY KEY, parent_id bigint REFERENCES h.parent, amount numeric(12,4));";
+CREATE TABLE h.child (id bigserial PRIMARY KEY, parent_id bigint REFERENCES h.parent, amount numeric(12,4));
+CREATE TABLE h.odd (id int PRIMARY KEY, f float8, by bytea, d date, iv interval, at timestamptz);";
 
 const TABLES: &str = r#"
 [[table]]
@@ -22,6 +23,9 @@ capture = true
 name = "h.child"
 capture = true
 money = ["amount"]
+[[table]]
+name = "h.odd"
+capture = true
 [[numbers]]
 sequence = "h.parent_id_seq"
 block = [900000, 999999]
@@ -140,6 +144,9 @@ fn no_batch_holds_a_child_without_its_parent_also_beside_an_old_open_transaction
 fn p3_a_batch_that_the_store_lost_is_made_again_byte_for_byte() {
     let o = opened();
     write(&o, 5);
+    o.window(&[
+        "INSERT INTO h.odd VALUES (1, 0.1234567890123456, '\\xfe5c00', '2026-02-03', '-1 days -02:03:04', now())",
+    ]);
     o.work.run("his-export-queue", &[]).expect(0);
     let files = |dir: &Path| -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = fs::read_dir(dir)
@@ -152,11 +159,37 @@ fn p3_a_batch_that_the_store_lost_is_made_again_byte_for_byte() {
     };
     let before = files(&batch(&o, 1));
     fs::remove_dir_all(batch(&o, 1)).unwrap();
+    // Also when the standby's database writes its values in another way by now.
+    o.standby.execute(
+        DB,
+        "ALTER DATABASE his SET extra_float_digits = -3; ALTER DATABASE his SET bytea_output = 'escape';
+         ALTER DATABASE his SET DateStyle = 'SQL, DMY'; ALTER DATABASE his SET IntervalStyle = 'sql_standard';
+         ALTER DATABASE his SET TimeZone = 'America/Chicago';",
+    );
     write(&o, 1);
     let made = o.work.json(0, "his-export-queue", &[]);
     assert_eq!((&made["batches"][0]["batch"], &made["batches"][1]["batch"]), (&json!(1), &json!(2)));
     assert_eq!(files(&batch(&o, 1)), before);
     o.work.run("his-export-queue", &["verify"]).expect(0);
+}
+
+#[test]
+fn p3_no_batch_is_visible_whose_units_are_not_marked_by_a_commit() {
+    let o = opened();
+    write(&o, 2);
+    // What the commit of the export has to do, it cannot do.
+    o.standby.execute(
+        DB,
+        "DO $$ DECLARE e name; BEGIN FOR e IN SELECT evtname FROM pg_event_trigger LOOP EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', e); END LOOP; END $$;
+         CREATE FUNCTION h.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+         CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON his_emergency.exported DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION h.fail();",
+    );
+    o.work.run("his-export-queue", &[]).expect(1).says("cannot record the batch in the standby");
+    assert!(!batch(&o, 1).exists());
+    assert_eq!(o.work.json(0, "his-export-queue", &["list"])["batches"], json!([]));
+    o.standby.execute(DB, "DROP TRIGGER fail ON his_emergency.exported");
+    assert_eq!(o.work.json(0, "his-export-queue", &[])["batches"][0]["units"], 2);
 }
 
 #[test]
@@ -246,7 +279,9 @@ fn a_standby_that_is_down_is_exit_6_and_a_second_export_exit_7() {
     )
     .unwrap();
     let ran = o.work.run("his-export-queue", &[]).expect(7);
-    ran.says("his-export-queue (process 4711 on elsewhere, started by anna) holds the lock since 2026-11-23T01:02:03Z");
+    ran.says(
+        "his-export-queue (process 4711 on elsewhere, started by anna) holds the lock since 2026-11-23 09:02:03 +08:00",
+    );
     drop(holder);
     o.standby.stop_immediate();
     o.work.run("his-export-queue", &[]).expect(6).says("HINT: check that the server runs");

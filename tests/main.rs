@@ -1,4 +1,6 @@
+mod account;
 mod circle;
+mod exit_codes;
 mod export;
 mod gate;
 mod harness;
@@ -10,4 +12,6 @@ mod reconcile;
 mod snapshot;
 mod support;
 mod switch;
+mod synced;
+mod times;
 mod triggers;

@@ -13,7 +13,7 @@ use crate::support::Program;
 const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 25] = [
+const CONTRACT: [(&str, &str, &[&str]); 26] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -42,7 +42,8 @@ const CONTRACT: [(&str, &str, &[&str]); 25] = [
     ("his-export-queue", "verify", &["[EVENT]"]),
     ("his-merge", "", &["[BATCH-DIR]...", "--early", "--dry-run"]),
     ("his-merge", "status", &["--number"]),
-    ("his-merge", "conflicts", &[]),
+    ("his-merge", "conflicts", &["[ID]"]),
+    ("his-merge", "resolve", &["--take", "--why", "--money", "--dry-run"]),
 ];
 
 /// What every program takes, before or after the subcommand.

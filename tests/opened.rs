@@ -22,6 +22,11 @@ impl Opened {
             cluster.create_database(DB);
             cluster.execute(DB, schema);
         }
+        Self::over(primary, standby, tables)
+    }
+
+    /// As [`Opened::new`], over two servers whose databases are filled already.
+    pub fn over(primary: Cluster, standby: Cluster, tables: &str) -> Opened {
         let work = Workplace::new(&primary, &standby, tables);
         let profile = Profile::read(work.config().as_ref()).expect("the profile of the test is right");
         let store = Store::open(&profile).expect("the store can be made");

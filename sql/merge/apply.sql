@@ -41,6 +41,7 @@ DECLARE
   at_seq bigint;
   told text;
 BEGIN
+  SET CONSTRAINTS ALL DEFERRED;
   PERFORM set_config('session_replication_role', 'replica', true);
 {% for t in tables if t.replay %}
   INSERT INTO {{ t.table }} ({% for c in t.columns if c.data and not c.stamped %}{{ c.name | id }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }}{% endfor %})
@@ -92,6 +93,8 @@ BEGIN
 {{ changes("this") }}
   END LOOP;
   PERFORM set_config('session_replication_role', 'origin', true);
+  -- Here, and not at the commit, where other settings hold.
+  SET CONSTRAINTS ALL IMMEDIATE;
 END
 $apply$;
 

@@ -1,18 +1,18 @@
 -- Applied changes of a range whose reference does not hold now; the referenced rows are locked first, so that they stay.
--- Parameters: no, table, key [{i, name}], columns [{i, name}], to_table, to_columns, first, last.
+-- Parameters: no, table, key [{i, name}], columns [{i, name}], to_table, to_columns; a part of check_range.sql.
 WITH referenced AS MATERIALIZED (
   SELECT p.ctid FROM {{ to_table }} p
   WHERE ({% for c in to_columns %}p.{{ c | id }}{{ ", " if not loop.last }}{% endfor %}) IN (
     SELECT {% for c in columns %}s.n{{ c.i }}{{ ", " if not loop.last }}{% endfor %}
 
     FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
-    WHERE x.applied AND s.u BETWEEN {{ first }} AND {{ last }} AND s.op <> 'D' AND NOT s.left_out
+    WHERE x.applied AND s.u BETWEEN first_u AND last_u AND s.op <> 'D' AND NOT s.left_out
       AND (s.op = 'I' OR s.changed && ARRAY[{% for c in columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[]))
   FOR KEY SHARE OF p)
 SELECT s.u, s.seq FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
 JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
-WHERE x.applied AND s.u BETWEEN {{ first }} AND {{ last }} AND s.op <> 'D' AND NOT s.left_out
+WHERE x.applied AND s.u BETWEEN first_u AND last_u AND s.op <> 'D' AND NOT s.left_out
   AND (s.op = 'I' OR s.changed && ARRAY[{% for c in columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
   AND {% for c in columns %}t.{{ c.name | id }} IS NOT NULL{{ " AND " if not loop.last }}{% endfor %}
 

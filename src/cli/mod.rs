@@ -4,9 +4,11 @@ mod talk;
 
 pub use talk::Talk;
 
+use crate::clock;
 use crate::error::{Error, Exit, Result};
 use crate::profile::Profile;
 use crate::store::Store;
+use chrono::{DateTime, Utc};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -55,8 +57,18 @@ impl Common {
 
     /// Profile, store and name: what nearly every step begins with.
     pub fn site(&self) -> Result<Site> {
+        self.site_with(Store::open)
+    }
+
+    /// The same for the program that goes first (P16): no mirror of the store holds it up.
+    pub fn site_in_emergency(&self) -> Result<Site> {
+        self.site_with(Store::open_in_emergency)
+    }
+
+    fn site_with(&self, open: fn(&Profile) -> Result<Store>) -> Result<Site> {
         let profile = Profile::find(self.config.as_deref())?;
-        let store = Store::open(&profile)?;
+        talk::tell_times_in(clock::zone(&profile.site));
+        let store = open(&profile)?;
         Ok(Site { profile, store, by: self.by(), talk: Talk::new(self) })
     }
 }
@@ -67,6 +79,14 @@ pub struct Site {
     pub store: Store,
     pub by: String,
     pub talk: Talk,
+}
+
+impl Site {
+    /// A time as people here read it.
+    #[must_use]
+    pub fn time(&self, at: DateTime<Utc>) -> String {
+        clock::full(clock::zone(&self.profile.site), at)
+    }
 }
 
 /// How a step ended: its JSON, its text for people, and the exit code.

@@ -1,8 +1,12 @@
 //! Talk goes to standard error: what is being done, plans, progress. Results never go this way.
 
 use super::{Color, Common};
+use crate::clock;
+use chrono::Utc;
+use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Where a step tells what it is doing.
@@ -51,6 +55,14 @@ impl Talk {
     }
 }
 
+/// The zone of the site, once the profile is read.
+static ZONE: OnceLock<Tz> = OnceLock::new();
+
+/// From now on lines of the log bear the time of this zone.
+pub(super) fn tell_times_in(zone: Tz) {
+    let _ = ZONE.set(zone);
+}
+
 pub(super) fn init_log(common: &Common) {
     let level = match common.verbose {
         0 => log::LevelFilter::Warn,
@@ -70,6 +82,10 @@ pub(super) fn init_log(common: &Common) {
         .filter_module("tokio_postgres", log::LevelFilter::Off)
         .filter_module("postgres", log::LevelFilter::Off)
         .write_style(style)
-        .format_target(false)
+        .format(|line, record| {
+            let (level, time) = (record.level(), clock::full(ZONE.get().copied().unwrap_or(Tz::UTC), Utc::now()));
+            let style = line.default_level_style(level);
+            writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", record.args())
+        })
         .try_init();
 }

@@ -3,7 +3,6 @@
 use super::{Accept, Listed, Loaded};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Error, Exit, Result};
-use crate::snapshot;
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
@@ -119,7 +118,7 @@ fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
             plan.snapshot.id,
             manifest.rows,
             manifest.tables.len(),
-            snapshot::time(manifest.taken_at)
+            site.time(manifest.taken_at)
         ));
         steps.extend(plan.superfluous.iter().map(|d| format!("drop '{d}', when its units are settled")));
         number
@@ -170,7 +169,7 @@ fn list(site: &Site) -> Result<Outcome> {
             generation.to_string(),
             database.clone(),
             snapshot.clone().unwrap_or_else(|| "none (init)".to_owned()),
-            data_until.map(snapshot::time).unwrap_or_default(),
+            data_until.map(|at| site.time(at)).unwrap_or_default(),
             rows.to_string(),
             (*state).to_owned(),
         ]);
@@ -186,7 +185,7 @@ fn list(site: &Site) -> Result<Outcome> {
 fn rollback(site: &Site, dry_run: bool) -> Result<Outcome> {
     let done = super::rollback(site, dry_run)?;
     let (retired, next) = (&done.retired, &done.next);
-    let data = next.taken_at.map(snapshot::time).unwrap_or_default();
+    let data = next.taken_at.map(|at| site.time(at)).unwrap_or_default();
     let text = format!(
         "{} generation {} aside; his-switch standby will open generation {} (snapshot {}, data as of {data})",
         if dry_run { "would set" } else { "set" },

@@ -31,7 +31,7 @@ pub use retire::{Kept, RolledBack, rollback};
 
 use crate::cli::Site;
 use crate::db::{Client, Server};
-use crate::error::Result;
+use crate::error::{Exit, Result};
 use crate::standby::{Generation, numbers};
 use crate::store::{Kind, State};
 use serde_json::json;
@@ -74,6 +74,12 @@ pub fn run(site: &Site, snapshot: Option<&str>) -> Result<Loaded> {
 
 /// As [`run`], stepping over guards.
 pub fn run_accepting(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result<Loaded> {
+    // A snapshot that is not there is wrong use, whoever is running.
+    if let Err(e) = crate::snapshot::open(&site.store, snapshot)
+        && e.exit() == Exit::Usage
+    {
+        return Err(e);
+    }
     let _lock = site.store.lock(Kind::Load, &site.by)?;
     run_locked(site, snapshot, accept)
 }

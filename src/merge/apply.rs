@@ -7,8 +7,7 @@
 
 use super::stage::{self, Staged};
 use super::target::Target;
-use crate::catalog::Catalog;
-use crate::db::{Client, sql};
+use crate::db::Client;
 use crate::error::{Cannot, Error, Exit, Result};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
@@ -17,7 +16,7 @@ use postgres::error::SqlState;
 use std::time::Duration;
 
 /// Units of one transaction. Small enough that no window of the primary waits long for a row it shares with a chunk.
-const CHUNK: i64 = 1000;
+const CHUNK: i64 = 500;
 /// A chunk that loses a deadlock or a lock wait against a window is tried again this often.
 const TRIES: u32 = 8;
 
@@ -31,7 +30,6 @@ pub struct Own {
 /// Staged units on their way into the primary.
 pub struct Applying<'a> {
     pub targets: &'a [Target],
-    pub catalog: &'a Catalog,
     pub own: &'a Own,
     pub run: i64,
     pub by: &'a str,
@@ -117,7 +115,7 @@ impl Applying<'_> {
             }
             let (now, undone) = all_held(&mut round, first, last).map_err(retry)?;
             self.assign(&mut round, first, last).map_err(hard)?;
-            let wrong = self.check(&mut round, first, last)?;
+            let wrong = Self::check(&mut round, first, last)?;
             if !undone && wrong.is_empty() {
                 self.record(&mut round, first, last).map_err(hard)?;
                 round.commit().map_err(retry)?;
@@ -145,74 +143,16 @@ impl Applying<'_> {
     }
 
     /// Units whose references do not hold now, or that the primary does not hold as written.
-    fn check(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<Vec<Held>, Failure> {
+    fn check(tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<Vec<Held>, Failure> {
+        let rows = tx.query(crate::sql!("merge/call_check.sql"), &[&first, &last]);
         let mut wrong: Vec<Held> = Vec::new();
-        let doing = "check what was merged";
-        let numbers: Vec<usize> = self.targets.iter().map(|t| t.no).collect();
-        if numbers.is_empty() {
-            return Ok(wrong);
-        }
-        let text = sql::render(crate::sql!("merge/tables_in_range.sql"), context! { tables => numbers, first, last })
-            .map_err(|e| (e, false))?;
-        let touched: Vec<i32> = tx.query(&text, &[]).map_err(|e| failure(e, doing))?.iter().map(|r| r.get(0)).collect();
-        let mut ask = |text: String, kind: &str, reason: String, table: usize| -> Result<(), Failure> {
-            for row in tx.query(&text, &[]).map_err(|e| failure(e, doing))? {
-                let u: i64 = row.get(0);
-                if !wrong.iter().any(|h| h.u == u) {
-                    let at_table = i32::try_from(table).ok();
-                    wrong.push(Held { u, kind: kind.to_owned(), reason: reason.clone(), at_table, at_seq: row.get(1) });
-                }
+        for row in rows.map_err(|e| failure(e, "check what was merged"))? {
+            let u: i64 = row.get(0);
+            if !wrong.iter().any(|h| h.u == u) {
+                wrong.push(Held { u, kind: row.get(3), reason: row.get(4), at_table: row.get(2), at_seq: row.get(1) });
             }
-            Ok(())
-        };
-        for target in self.targets.iter().filter(|t| i32::try_from(t.no).is_ok_and(|no| touched.contains(&no))) {
-            for (text, reason) in self.reference_checks(target, first, last).map_err(|e| (e, false))? {
-                ask(text, "parent", reason, target.no)?;
-            }
-            let context = context! { first, last, ..Value::from(Serde(target)) };
-            let text = sql::render(crate::sql!("merge/read_back.sql"), context).map_err(|e| (e, false))?;
-            ask(
-                text,
-                "rule",
-                "the primary does not keep what was written (a trigger or rule there changes it)".to_owned(),
-                target.no,
-            )?;
         }
         Ok(wrong)
-    }
-
-    fn reference_checks(&self, target: &Target, first: i64, last: i64) -> Result<Vec<(String, String)>> {
-        let mut checks = Vec::new();
-        let Some(table) = self.catalog.get(&target.of) else { return Ok(checks) };
-        let range = |more: Value| context! { first, last, ..more };
-        for key in &table.foreign_keys {
-            let Some(columns) = target.keys(&key.columns) else { continue };
-            let context = context! {
-                columns => Value::from(Serde(&columns)), to_table => key.to().sql(), to_columns => key.to_columns.clone(),
-                ..Value::from(Serde(target))
-            };
-            checks.push((
-                sql::render(crate::sql!("merge/check_child.sql"), range(context))?,
-                format!("foreign key {}", key.name),
-            ));
-        }
-        for watch in &target.watches {
-            let context = context! { no => target.no, ..Value::from(Serde(watch)) };
-            let text = sql::render(crate::sql!("merge/check_guard.sql"), range(context))?;
-            checks.push((text, format!("guard of {}: {} was changed on the primary", watch.column, watch.to_name)));
-        }
-        for (from, key) in self.catalog.references_to(&target.of) {
-            let Some(columns) = target.keys(&key.to_columns) else { continue };
-            let context = context! {
-                columns => Value::from(Serde(&columns)), from_table => from.name.sql(), from_columns => key.columns.clone(),
-                ..Value::from(Serde(target))
-            };
-            checks.push((
-                sql::render(crate::sql!("merge/check_parent.sql"), range(context))?,
-                format!("foreign key {} of {}", key.name, from.name),
-            ));
-        }
-        Ok(checks)
     }
 
     /// Writes outcomes into the ledger: of the applied units of the range, and of everything held that is not written yet.
@@ -221,16 +161,19 @@ impl Applying<'_> {
         tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
         tx.query(crate::sql!("merge/own_path.sql"), &[&self.own.search_path]).cannot(doing)?;
         let range = context! { run => self.run, by => self.by, first, last };
-        stage::run(tx, crate::sql!("merge/record_units.sql"), range.clone(), doing)?;
+        stage::run(tx, crate::sql!("merge/record_units.sql"), range, doing)?;
+        let needs = tx.query_one(crate::sql!("merge/record_needs.sql"), &[]).cannot(doing)?;
+        let (held, given): (bool, Vec<i32>) = (needs.get(0), needs.get(1));
         for target in self.targets {
-            let context = context! { ..range.clone(), ..Value::from(Serde(target)) };
-            stage::run(tx, crate::sql!("merge/record_table.sql"), context, doing)?;
-            let values: Vec<_> = super::reconcile::compared(target).into_iter().filter(|v| v.compared).collect();
-            if !values.is_empty() {
-                let context = context! { values => Value::from(Serde(&values)), ..Value::from(Serde(target)) };
-                stage::run(tx, crate::sql!("merge/reconcile/primary_value.sql"), context, doing)?;
+            let this = Value::from(Serde(target));
+            if held {
+                stage::run(tx, crate::sql!("merge/record_held.sql"), this.clone(), doing)?;
+            }
+            if i32::try_from(target.no).is_ok_and(|no| given.contains(&no)) {
+                stage::run(tx, crate::sql!("merge/record_merged.sql"), this, doing)?;
             }
         }
+        tx.query(crate::sql!("merge/reconcile/call_note_values.sql"), &[&first, &last]).cannot(doing)?;
         tx.batch_execute(crate::sql!("merge/record_rest.sql")).cannot(doing)
     }
 }

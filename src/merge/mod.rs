@@ -158,9 +158,9 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     let mut tx = client.transaction().cannot("begin the merge")?;
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     let staged = stage::stage(&mut tx, &input)?;
-    plan::plan(&mut tx, &targets)?;
+    plan::plan(&mut tx, &targets, &primary.catalog)?;
     tx.commit().cannot("plan the merge")?;
-    let applying = Applying { targets: &targets, catalog: &primary.catalog, own: &primary.own, run, by: &site.by };
+    let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
     applying.all(client, staged, |done| bar.set_position(done))?;
     bar.finish_and_clear();
     for batch in batches {

@@ -3,6 +3,7 @@
 
 use super::stage::{self, run};
 use super::target::Target;
+use crate::catalog::Catalog;
 use crate::db::sql;
 use crate::error::{Cannot, Result};
 use minijinja::value::Serde;
@@ -10,7 +11,7 @@ use minijinja::{Value, context};
 use postgres::Transaction;
 
 /// Plans the staged units, writes nothing but temporary tables, and makes the functions that apply them.
-pub fn plan(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
+pub fn plan(tx: &mut Transaction<'_>, targets: &[Target], catalog: &Catalog) -> Result<()> {
     let doing = "plan the merge";
     let all = context! { tables => Value::from(Serde(targets)) };
     let key_rules: Vec<usize> = targets.iter().map(|t| t.key_rule).collect();
@@ -21,7 +22,9 @@ pub fn plan(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
     run(tx, crate::sql!("merge/decide.sql"), all.clone(), doing)?;
     tx.batch_execute(crate::sql!("merge/close_over.sql")).cannot(doing)?;
     run(tx, crate::sql!("merge/hard.sql"), all, doing)?;
-    functions(tx, targets, doing)
+    functions(tx, targets, doing)?;
+    checks(tx, targets, catalog, doing)?;
+    run(tx, crate::sql!("merge/reconcile/note_values.sql"), super::reconcile::compared_tables(targets), doing)
 }
 
 /// The functions that apply changes: one branch for each set of columns that the units change.
@@ -55,4 +58,37 @@ fn functions(tx: &mut Transaction<'_>, targets: &[Target], doing: &str) -> Resul
         all.push(this);
     }
     stage::run(tx, crate::sql!("merge/apply.sql"), context! { tables => all }, doing)
+}
+
+/// The function that checks what was applied: references in both directions, guards, and what was written.
+fn checks(tx: &mut Transaction<'_>, targets: &[Target], catalog: &Catalog, doing: &str) -> Result<()> {
+    let mut tables = Vec::new();
+    for target in targets {
+        let this = Value::from(Serde(target));
+        let mut list: Vec<Value> = Vec::new();
+        let mut add = |template: &str, context: Value, kind: &str, reason: String| -> Result<()> {
+            let text = sql::render(template, context! { ..context, ..this.clone() })?;
+            list.push(context! { text, kind, reason });
+            Ok(())
+        };
+        for key in catalog.get(&target.of).map_or(&[][..], |t| &t.foreign_keys) {
+            let Some(columns) = target.keys(&key.columns) else { continue };
+            let context = context! { columns => Value::from(Serde(&columns)), to_table => key.to().sql(), to_columns => key.to_columns.clone() };
+            add(crate::sql!("merge/check_child.sql"), context, "parent", format!("foreign key {}", key.name))?;
+        }
+        for watch in &target.watches {
+            let reason = format!("guard of {}: {} was changed on the primary", watch.column, watch.to_name);
+            add(crate::sql!("merge/check_guard.sql"), Value::from(Serde(watch)), "parent", reason)?;
+        }
+        for (from, key) in catalog.references_to(&target.of) {
+            let Some(columns) = target.keys(&key.to_columns) else { continue };
+            let context = context! { columns => Value::from(Serde(&columns)), from_table => from.name.sql(), from_columns => key.columns.clone() };
+            let reason = format!("foreign key {} of {}", key.name, from.name);
+            add(crate::sql!("merge/check_parent.sql"), context, "parent", reason)?;
+        }
+        let reason = "the primary does not keep what was written (a trigger or rule there changes it)".to_owned();
+        add(crate::sql!("merge/read_back.sql"), context! {}, "rule", reason)?;
+        tables.push(context! { no => target.no, checks => list });
+    }
+    run(tx, crate::sql!("merge/check_range.sql"), context! { tables }, doing)
 }

@@ -37,7 +37,7 @@ pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
     tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
     // The content is what the batches have, before any decision changes it.
     for target in input.targets {
-        run(tx, crate::sql!("merge/stage_hash.sql"), Value::from(Serde(target)), doing)?;
+        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
     }
     require_same_content(tx)?;
     link::repoint(tx, input.targets)?;

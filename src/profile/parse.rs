@@ -108,6 +108,9 @@ fn site(mut s: Section) -> Site {
     if !fits && !site.code.is_empty() {
         s.bad("code", format!("is '{}' (expected 2 to 4 letters or digits)", site.code));
     }
+    if site.timezone.parse::<chrono_tz::Tz>().is_err() {
+        s.bad("timezone", format!("is '{}' (expected a name such as Asia/Shanghai)", site.timezone));
+    }
     s.done();
     site
 }

@@ -128,7 +128,7 @@ fn take(site: &Site, full: bool) -> Result<Outcome> {
         m.rows,
         in_units(m.bytes),
         m.seconds,
-        list::time(m.taken_at),
+        site.time(m.taken_at),
         path.display(),
     );
     Ok(Outcome::new(json, text))
@@ -185,7 +185,7 @@ fn list_all(site: &Site) -> Result<Outcome> {
                 let age = (Utc::now() - m.taken_at).num_seconds().max(0);
                 shown.add_row([
                     l.id.clone(),
-                    list::time(m.taken_at),
+                    site.time(m.taken_at),
                     age_in_words(age),
                     m.kind.clone(),
                     m.tables.len().to_string(),
@@ -271,7 +271,7 @@ fn verify(site: &Site, id: Option<&str>, all: bool) -> Result<Outcome> {
 
 fn copy(site: &Site, id: Option<&str>, to: &std::path::Path, dry_run: bool) -> Result<Outcome> {
     let done = super::copy(site, id, to, dry_run)?;
-    let as_of = list::time(done.taken_at);
+    let as_of = site.time(done.taken_at);
     let text = if dry_run {
         format!("would copy {} (data as of {as_of}) to {}", done.snapshot, done.path.display())
     } else {

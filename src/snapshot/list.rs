@@ -4,7 +4,7 @@ use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{FORMAT, MANIFEST, Manifest, Table};
 use crate::formats::{hex, sums};
 use crate::store::{Store, durable};
-use chrono::{DateTime, Local, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -21,12 +21,6 @@ pub fn id_of(taken_at: DateTime<Utc>) -> String {
 pub fn time_of(id: &str) -> Option<DateTime<Utc>> {
     let time = NaiveDateTime::parse_from_str(id, "%Y%m%dT%H%M%S%3fZ").ok()?.and_utc();
     (id_of(time) == id).then_some(time)
-}
-
-/// A time as people in the hospital read it: by this machine's clock on the wall, with its offset.
-#[must_use]
-pub fn time(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// A snapshot whose manifest is as it was written. While this lives, `prune` leaves its directory alone.

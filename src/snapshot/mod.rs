@@ -24,7 +24,7 @@ pub use check::{Checked, check};
 pub use cli::{Cli, main};
 pub use copy::{OfflineCopy, copy, offline_copy};
 pub use findings::Finding;
-pub use list::{Listed, Snapshot, ids, list, open, time};
+pub use list::{Listed, Snapshot, ids, list, open};
 pub use prune::{Pruned, prune};
 pub use take::{Plan, Taken, plan, take};
 pub use verify::damage;

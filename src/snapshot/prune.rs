@@ -3,11 +3,13 @@
 use super::PROGRAM;
 use super::list::{self, Listed};
 use crate::cli::Site;
+use crate::clock;
 use crate::error::{Cannot, Result};
 use crate::profile::Store as Keep;
 use crate::standby::Generation;
 use crate::store::{Kind, durable};
-use chrono::{DateTime, Datelike, Local, Utc};
+use chrono::{DateTime, Datelike, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +107,7 @@ fn reasons(site: &Site, listed: &[Listed]) -> Result<BTreeMap<String, String>> {
     }
     let whole: Vec<(String, DateTime<Utc>)> =
         listed.iter().filter_map(|l| l.found.as_ref().ok().map(|s| (l.id.clone(), s.manifest.taken_at))).collect();
-    for (id, reason) in wanted(&whole, &site.profile.store) {
+    for (id, reason) in wanted(&whole, &site.profile.store, clock::zone(&site.profile.site)) {
         reasons.entry(id).or_insert(reason);
     }
     for l in listed {
@@ -129,14 +131,15 @@ fn reasons(site: &Site, listed: &[Listed]) -> Result<BTreeMap<String, String>> {
     }
 }
 
-/// Of snapshots in order of time: the newest so many, then the last of each day, then the last of each week.
-fn wanted(snapshots: &[(String, DateTime<Utc>)], keep: &Keep) -> Vec<(String, String)> {
+/// Of snapshots in order of time: the newest so many, then the last of each day, then the last of each week. Days end
+/// at midnight in `zone`.
+fn wanted(snapshots: &[(String, DateTime<Utc>)], keep: &Keep, zone: Tz) -> Vec<(String, String)> {
     let (mut days, mut weeks) = (BTreeSet::new(), BTreeSet::new());
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     let (daily, weekly) = (count(keep.keep_daily), count(keep.keep_weekly));
     let mut kept = Vec::new();
     for (place, (id, at)) in snapshots.iter().rev().enumerate() {
-        let local = at.with_timezone(&Local);
+        let local = at.with_timezone(&zone);
         let (day, week) = (local.date_naive(), local.iso_week());
         let last_of_day = days.len() < daily && days.insert(day);
         let last_of_week = weeks.len() < weekly && weeks.insert((week.year(), week.week()));
@@ -195,7 +198,10 @@ mod tests {
     }
 
     fn kept(days: &[u32], keep: &Keep) -> Vec<String> {
-        wanted(&taken(days), keep).into_iter().map(|(id, _)| format!("{}/{}", &id[6..8], &id[9..11])).collect()
+        wanted(&taken(days), keep, chrono_tz::Asia::Shanghai)
+            .into_iter()
+            .map(|(id, _)| format!("{}/{}", &id[6..8], &id[9..11]))
+            .collect()
     }
 
     #[test]
@@ -210,5 +216,15 @@ mod tests {
         assert_eq!(kept(&days, &keep(1, 3, 0)), ["18/10", "17/10", "16/10"]);
         assert_eq!(kept(&days, &keep(1, 0, 3)), ["18/10", "10/10", "02/10"]);
         assert_eq!(kept(&days, &keep(2, 2, 2)), ["18/10", "18/04", "17/10", "10/10"]);
+    }
+
+    #[test]
+    fn days_end_at_midnight_where_the_site_is() {
+        // Half past eleven at night and half past midnight in Shanghai; one day in UTC.
+        let ids = ["20261122T153000000Z", "20261122T163000000Z"];
+        let taken: Vec<_> = ids.iter().map(|id| ((*id).to_owned(), list::time_of(id).unwrap())).collect();
+        let kept = |zone| wanted(&taken, &keep(1, 2, 0), zone).into_iter().map(|(_, why)| why).collect::<Vec<_>>();
+        assert_eq!(kept(chrono_tz::Asia::Shanghai), ["the newest", "the last of 2026-11-22"]);
+        assert_eq!(kept(Tz::UTC), ["the newest"]);
     }
 }

@@ -6,6 +6,7 @@ use super::tables::{Download, Stored};
 use super::watch::Watch;
 use super::{PROGRAM, list, schema};
 use crate::cli::{Site, Talk};
+use crate::clock;
 use crate::db::{Server, Side};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::snapshot::{FORMAT, MANIFEST, Manifest, SCHEMA_FILE};
@@ -175,7 +176,7 @@ impl Work {
             "downloading {} tables of the {}, data as of {}",
             leader.planned.len(),
             self.server.shown(),
-            list::time(leader.taken_at)
+            clock::full(clock::zone(&self.profile.site), leader.taken_at)
         ));
         let stored = self.rows_and_schema(&leader, &unfinished)?;
         let sequences = leader.sequences()?;

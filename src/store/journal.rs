@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-const FILE: &str = "journal.jsonl";
+pub(super) const FILE: &str = "journal.jsonl";
 /// `previous` of the first line.
 const SEED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -73,22 +73,32 @@ impl Journal {
         };
         let path = self.store.dir().join(FILE);
         let doing = || format!("write the journal '{}'", path.display());
-        let mut file = open(&path).cannot(doing())?;
         // Two tools may write at once; the chain wants them one after the other.
-        file.lock().cannot(doing())?;
+        let _lock = self.store.brief_lock("journal")?;
+        let mut file = open(&path).cannot(doing())?;
         if let Some(last) = last_line(&mut file).cannot(doing())? {
             line.previous = hash(&last);
         }
         let mut text = serde_json::to_string(&line).cannot(doing())?;
         text.push('\n');
         append(&mut file, &text).cannot(doing())?;
-        if let Some(mirror) = self.store.mirror() {
-            let path = mirror.join(FILE);
-            open(&path)
-                .and_then(|mut f| append(&mut f, &text))
-                .cannot(format!("write the journal's mirror '{}'", path.display()))?;
-        }
-        Ok(())
+        self.follow()
+    }
+
+    /// Brings the mirror's journal up to ours. The caller holds the journal's lock.
+    fn follow(&self) -> Result<()> {
+        let Some(mirror) = &self.store.mirror else { return Ok(()) };
+        let ours = self.store.dir().join(FILE);
+        mirror.write(super::mirror::SMALL, move |dir| {
+            let path = dir.join(FILE);
+            follow(&ours, &path).cannot(format!("write the journal's mirror '{}'", path.display()))
+        })
+    }
+
+    /// Brings the mirror's journal up to ours, if it is not.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        let _lock = self.store.brief_lock("journal")?;
+        if self.store.dir().join(FILE).exists() { self.follow() } else { Ok(()) }
     }
 
     /// All acts, oldest first, and the first place where the chain is broken.
@@ -142,6 +152,39 @@ fn append(file: &mut File, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// Appends to the mirror's journal what ours has and it has not. When it is no beginning of ours (it was there before,
+/// or one of the two was put back from a copy) only our last line is appended, and nothing that is there is touched.
+fn follow(ours: &Path, theirs: &Path) -> std::io::Result<()> {
+    let (mut ours, mut theirs) = (File::open(ours)?, open(theirs)?);
+    // Where the file system knows such locks: a run that was given up on may still be writing.
+    let _ = theirs.lock();
+    if !is_beginning(&mut theirs, &mut ours)? {
+        let Some(line) = last_line(&mut ours)? else { return Ok(()) };
+        return match last_line(&mut theirs)? {
+            Some(last) if last == line => Ok(()),
+            _ => append(&mut theirs, &format!("{line}\n")),
+        };
+    }
+    let there = theirs.seek(SeekFrom::End(0))?;
+    ours.seek(SeekFrom::Start(there))?;
+    if std::io::copy(&mut ours, &mut theirs)? > 0 { theirs.sync_all() } else { Ok(()) }
+}
+
+/// Whether `ours` begins with all of `theirs`, by its length and its last lines: the chain of hashes is in them.
+pub(super) fn is_beginning(theirs: &mut File, ours: &mut File) -> std::io::Result<bool> {
+    let (there, here) = (theirs.seek(SeekFrom::End(0))?, ours.seek(SeekFrom::End(0))?);
+    if there > here {
+        return Ok(false);
+    }
+    let from = there.saturating_sub(1 << 16);
+    let mut tails = [Vec::new(), Vec::new()];
+    for (file, tail) in [theirs, ours].into_iter().zip(&mut tails) {
+        file.seek(SeekFrom::Start(from))?;
+        file.take(there - from).read_to_end(tail)?;
+    }
+    Ok(tails[0] == tails[1])
+}
+
 fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
     let end = file.seek(SeekFrom::End(0))?;
     // Longer than any line we write; a longer one would only be seen as broken.
@@ -150,4 +193,28 @@ fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     Ok(String::from_utf8_lossy(&tail).lines().last().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_mirror_follows_from_wherever_it_was_left_and_what_is_not_ours_in_it_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+        fs::write(&ours, "one\ntwo\nthree\n").unwrap();
+        // Not there, left behind, cut off in a line, and up to date.
+        for before in ["", "one\n", "one\ntw", "one\ntwo\nthree\n"] {
+            fs::write(&theirs, before).unwrap();
+            follow(&ours, &theirs).unwrap();
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "one\ntwo\nthree\n", "{before:?}");
+        }
+        fs::write(&theirs, "another\nlonger than ours is\n").unwrap();
+        for _ in 0..2 {
+            follow(&ours, &theirs).unwrap();
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "another\nlonger than ours is\nthree\n");
+        }
+    }
 }

@@ -3,40 +3,61 @@
 pub mod durable;
 mod journal;
 mod lock;
+mod mirror;
 mod state;
 
 pub use journal::{Act, Broken, Journal};
 pub use lock::{Holder, Kind, Lock, host, program};
 pub use state::{Event, FenceState, Mode, Move, State};
 
+use crate::clock;
 use crate::error::{Cannot, Error, Result};
-use crate::formats::sums;
 use crate::profile::Profile;
+use chrono_tz::Tz;
+use mirror::Mirror;
 use std::path::{Path, PathBuf};
+
+/// What every store has; its mirror has the same.
+const DIRECTORIES: [&str; 5] = ["", "snapshots", "queue", "paper", "locks"];
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A step that does not count as done before the mirror has it.
+    Work,
+    /// What goes first (P16): it waits for no mirror, and for nobody who is stuck.
+    Emergency,
+}
 
 /// The store of one profile. Nothing is open; every call goes to the disk.
 #[derive(Debug, Clone)]
 pub struct Store {
     dir: PathBuf,
-    mirror: Option<PathBuf>,
+    purpose: Purpose,
+    /// In which people are told since when a lock is held.
+    zone: Tz,
+    mirror: Option<Mirror>,
 }
 
 impl Store {
     /// Opens the store of the profile, making its directories (mode 0700) when they are not there.
     pub fn open(profile: &Profile) -> Result<Store> {
-        let store = Store { dir: profile.store.dir.clone(), mirror: profile.store.mirror.clone() };
-        for base in store.places() {
-            for part in ["", "snapshots", "queue", "paper", "locks"] {
-                let dir = base.join(part);
-                durable::make_dir(&dir).cannot(format!("open the store '{}'", dir.display()))?;
-            }
-        }
-        Ok(store)
+        Self::open_for(profile, Purpose::Work)
     }
 
-    /// The store's own directory and its mirror.
-    fn places(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.dir).chain(&self.mirror)
+    /// The same for an emergency: a mirror that cannot be written is noted ([`Store::mirror_trouble`]) and left alone.
+    pub fn open_in_emergency(profile: &Profile) -> Result<Store> {
+        Self::open_for(profile, Purpose::Emergency)
+    }
+
+    fn open_for(profile: &Profile, purpose: Purpose) -> Result<Store> {
+        let mirror = profile.store.mirror.clone().map(|dir| Mirror::new(dir, purpose));
+        let store = Store { dir: profile.store.dir.clone(), purpose, zone: clock::zone(&profile.site), mirror };
+        make_directories(&store.dir)?;
+        if let Some(mirror) = &store.mirror {
+            mirror.write(mirror::SMALL, make_directories)?;
+        }
+        Ok(store)
     }
 
     #[must_use]
@@ -44,9 +65,22 @@ impl Store {
         &self.dir
     }
 
+    /// The mirror that every step must write; `None` without one, and in an emergency, which does not wait for it.
     #[must_use]
     pub fn mirror(&self) -> Option<&Path> {
-        self.mirror.as_deref()
+        self.mirror.as_ref().and_then(Mirror::required)
+    }
+
+    /// Where the mirror is, and why it could not be written in this run, if so.
+    #[must_use]
+    pub fn mirror_trouble(&self) -> Option<(&Path, String)> {
+        self.mirror.as_ref().and_then(|m| Some((m.dir(), m.trouble()?)))
+    }
+
+    /// Where the mirror is, and what of the store it does not have, if anything; bounded in time.
+    #[must_use]
+    pub fn mirror_state(&self) -> Option<(&Path, Option<String>)> {
+        self.mirror.as_ref().map(|m| (m.dir(), m.trouble().or_else(|| m.behind(self))))
     }
 
     #[must_use]
@@ -68,24 +102,20 @@ impl Store {
 
     /// Replaces `name` in the store and its mirror, mirror first: what the store says is then never ahead of the mirror.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        for base in self.mirror.iter().chain(std::iter::once(&self.dir)) {
-            let path = base.join(name);
-            durable::replace(&path, bytes).cannot(format!("write '{}'", path.display()))?;
+        if let Some(mirror) = &self.mirror {
+            let (name, bytes) = (name.to_owned(), bytes.to_vec());
+            mirror.write(mirror::SMALL, move |dir| replace_in(dir, &name, &bytes))?;
         }
-        Ok(())
+        replace_in(&self.dir, name, bytes)
     }
 
-    /// Copies the directory `dir` of the store to the same place of the mirror, if there is one; done only when the copy verifies.
+    /// Copies a directory to the place `name` of the mirror, if there is one; done only when the copy verifies.
     pub fn mirror_dir(&self, from: &Path, name: &Path) -> Result<()> {
         let Some(mirror) = &self.mirror else {
             return Ok(());
         };
-        let to = mirror.join(name);
-        if to.exists() {
-            return sums::require(&to);
-        }
-        durable::copy_dir(from, &to).cannot(format!("mirror '{}' to '{}'", from.display(), to.display()))?;
-        sums::require(&to)
+        let (from, name) = (from.to_path_buf(), name.to_path_buf());
+        mirror.write(mirror::BATCH, move |dir| mirror::copy(&from, &dir.join(name)))
     }
 
     pub fn state(&self) -> Result<State> {
@@ -97,9 +127,19 @@ impl Store {
         Journal::new(self.clone())
     }
 
-    /// Takes the lock of `kind`, or says who holds it since when (exit 7).
+    /// Takes the lock of `kind`, or says who holds it since when (exit 7). What an emergency could not write into the
+    /// mirror is written there first.
     pub fn lock(&self, kind: Kind, by: &str) -> Result<Lock> {
-        Lock::take(&self.dir.join("locks"), kind, by)
+        let lock = Lock::take(&self.dir.join("locks"), kind, by, self.zone)?;
+        if self.mirror().is_some() {
+            mirror::catch_up(self, kind)?;
+        }
+        Ok(lock)
+    }
+
+    /// Takes a lock that is held for the moment of one write.
+    fn brief_lock(&self, name: &str) -> Result<Lock> {
+        Lock::brief(&self.dir.join("locks"), name, self.purpose == Purpose::Emergency)
     }
 
     /// Batch directories of `event` in order of their numbers, unfinished ones left out.
@@ -133,9 +173,22 @@ impl Store {
     #[must_use]
     pub fn damaged(&self, what: &str, reason: impl std::fmt::Display) -> Error {
         let hint = match &self.mirror {
-            Some(mirror) => format!("compare with the mirror '{}'.", mirror.display()),
+            Some(mirror) => format!("compare with the mirror '{}'.", mirror.dir().display()),
             None => "restore it from a copy; set [store] mirror so that there is one next time.".to_owned(),
         };
         Error::damaged(format!("use '{}'", self.dir.join(what).display()), reason).hint(hint)
     }
+}
+
+fn make_directories(base: &Path) -> Result<()> {
+    for part in DIRECTORIES {
+        let dir = base.join(part);
+        durable::make_dir(&dir).cannot(format!("open the store '{}'", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn replace_in(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = dir.join(name);
+    durable::replace(&path, bytes).cannot(format!("write '{}'", path.display()))
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const FILE: &str = "state.json";
+pub(super) const FILE: &str = "state.json";
 const FORMAT: u32 = 1;
 
 /// Where the windows work.
@@ -122,31 +122,22 @@ impl State {
     /// Reads the store's state; of store and mirror the one that has come further, so that a store put back from an
     /// old copy cannot use an epoch twice.
     pub(super) fn read(store: &Store) -> Result<State> {
-        let mut best = None::<State>;
-        for base in store.places() {
-            let path = base.join(FILE);
-            let bytes = match std::fs::read(&path) {
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                other => other.cannot(format!("read '{}'", path.display()))?,
-            };
-            let state: State = serde_json::from_slice(&bytes).map_err(|e| store.damaged(FILE, e))?;
-            if state.format != FORMAT {
-                return Err(store.damaged(FILE, format!("its format is {} (expected {FORMAT})", state.format)));
-            }
-            let further = |s: &State| (s.epoch, s.generation, s.merge_run, s.since);
-            if best.as_ref().is_none_or(|b| further(b) < further(&state)) {
-                best = Some(state);
-            }
-        }
-        Ok(best.unwrap_or_default())
+        let path = store.dir().join(FILE);
+        let own = super::mirror::read(&path)?.map(|bytes| parse(store, &bytes)).transpose()?;
+        let mirrored = match &store.mirror {
+            Some(mirror) => mirror.read(FILE, |bytes| parse(store, bytes))?,
+            None => None,
+        };
+        let further = |s: &State| (s.epoch, s.generation, s.merge_run, s.since);
+        Ok(match (own, mirrored) {
+            (Some(own), Some(mirrored)) if further(&own) < further(&mirrored) => mirrored,
+            (own, mirrored) => own.or(mirrored).unwrap_or_default(),
+        })
     }
 
     /// Reads, changes and writes the state as one step: two tools may do so at once.
     pub fn update(store: &Store, change: impl FnOnce(&mut State)) -> Result<State> {
-        let path = store.dir().join("locks").join("state.lock");
-        let lock = super::durable::create_file(&path)
-            .and_then(|f| f.lock().map(|()| f))
-            .cannot(format!("lock '{}'", path.display()))?;
+        let lock = store.brief_lock("state")?;
         let mut state = State::read(store)?;
         change(&mut state);
         let text = serde_json::to_string_pretty(&state).cannot("write the state")?;
@@ -160,4 +151,12 @@ impl State {
         let seen = self.numbers.entry(sequence.to_owned()).or_insert(last);
         *seen = (*seen).max(last);
     }
+}
+
+fn parse(store: &Store, bytes: &[u8]) -> Result<State> {
+    let state: State = serde_json::from_slice(bytes).map_err(|e| store.damaged(FILE, e))?;
+    if state.format != FORMAT {
+        return Err(store.damaged(FILE, format!("its format is {} (expected {FORMAT})", state.format)));
+    }
+    Ok(state)
 }

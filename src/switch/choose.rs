@@ -1,6 +1,6 @@
 //! Which generation an opening takes: never one that would forget what was merged, and an old one only when told so.
 
-use super::clock;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::profile;
 use crate::standby::{CLOSED_DATABASE, Generation};

@@ -3,7 +3,7 @@
 use super::drill::{self, Exercise};
 use super::to_primary::{self, Returning};
 use super::to_standby::{self, Opening};
-use super::{by_hand, status, to_paper};
+use super::{by_hand, status, to_paper, unmirrored};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::Result;
 use clap::{Args, Parser, Subcommand};
@@ -126,11 +126,11 @@ impl cli::Program for Cli {
 #[must_use]
 pub fn main() -> ExitCode {
     cli::run::<Cli>(|cli| {
-        let site = cli.common.site()?;
+        let site = cli.common.site_in_emergency()?;
         match &cli.command {
             Command::Status => status::run(&site),
             Command::Fence { when_it_answers: true, .. } => by_hand::when_it_answers(&site),
-            other => moved(&site, other),
+            other => unmirrored::told(&site, moved(&site, other)),
         }
     })
 }

@@ -41,13 +41,13 @@ pub fn is_running(client: &mut Client, standby: &str) -> Result<bool> {
 /// Loads, opens, works, closes, exports and drops; says what each step took.
 pub fn run(site: &Site, exercise: &Exercise) -> Result<Outcome> {
     let state = site.store.state()?;
-    if state.mode != Mode::Normal || state.moving.is_some() {
-        return Err(Error::refused("hold a drill", format!("this is no time for it (mode '{}')", state.mode))
-            .hint("end the emergency first: his-switch primary."));
-    }
     if let Some(file) = exercise.workload.as_ref().filter(|f| !f.is_file()) {
         return Err(Error::usage("hold a drill", format!("there is no workload '{}'", file.display()))
             .hint("--workload FILE names SQL that psql can run."));
+    }
+    if state.mode != Mode::Normal || state.moving.is_some() {
+        return Err(Error::refused("hold a drill", format!("this is no time for it (mode '{}')", state.mode))
+            .hint("end the emergency first: his-switch primary."));
     }
     let server = site.profile.standby()?.named(ours::PROGRAM);
     let plan = plan(&server, exercise, state.drills + 1, site);

@@ -1,8 +1,9 @@
 //! A standby that cannot be reached: refused, unless somebody gives it up; and when it comes back by itself, closed.
 
 use super::open::{self, Closed};
-use super::{clock, ours};
+use super::ours;
 use crate::cli::Site;
+use crate::clock;
 use crate::db::{self, Server};
 use crate::error::{Error, Result};
 use crate::queue;

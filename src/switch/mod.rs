@@ -3,14 +3,14 @@
 //! Each move looks at both sides at once ([`primary_side`]), decides, makes a [`plan`] in words and carries it out:
 //! [`to_standby`], [`to_paper`], [`to_primary`]; what they share is in [`moves`]. Before anything else it ends whatever
 //! is in its way ([`precedence`]). [`fence`] keeps windows out of the primary and [`guard`] waits for one that is frozen;
-//! [`open`] swaps, opens and closes on the standby; [`lost`] is for a standby that cannot be reached.
+//! [`open`] swaps, opens and closes on the standby; [`lost`] is for a standby that cannot be reached, [`unmirrored`] for a
+//! mirror of the store that cannot be written.
 //!
 //! Every step finds out what is so before it changes it, so a killed move is finished by the same command.
 
 mod by_hand;
 mod choose;
 mod cli;
-mod clock;
 mod drill;
 mod fence;
 mod guard;
@@ -26,6 +26,7 @@ mod status;
 mod to_paper;
 mod to_primary;
 mod to_standby;
+mod unmirrored;
 
 pub use cli::{Cli, main};
 pub use fence::{Lifted, Put, Session};

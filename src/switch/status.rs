@@ -2,8 +2,9 @@
 
 use super::choose::{self, Asked, Why};
 use super::primary_side;
-use super::{clock, lost, moves, ours};
+use super::{lost, moves, ours};
 use crate::cli::{Outcome, Site, Talk};
+use crate::clock;
 use crate::db::{self, Client, sql};
 use crate::error::{Cannot, Exit, Result};
 use crate::merge;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 use minijinja::context;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// No server is waited for longer.
@@ -50,6 +52,8 @@ struct Seen {
     account: Option<merge::Counts>,
     broken: Option<Broken>,
     holders: Vec<(Kind, Holder)>,
+    /// Where the mirror is, and what is wrong with it, if anything; `None` when the profile names none.
+    mirror: Option<(PathBuf, Option<String>)>,
 }
 
 /// Looks at store, standby and primary at once, and says what to do next.
@@ -87,6 +91,7 @@ pub fn run(site: &Site) -> Result<Outcome> {
         account: account.flatten().map(|(_, account)| account.units),
         broken: site.store.journal().read()?.1,
         holders,
+        mirror: site.store.mirror_state().map(|(path, reason)| (path.to_path_buf(), reason)),
     };
     let exit = if seen.broken.is_some() { Exit::Damaged } else { Exit::Done };
     Ok(Outcome::new(json_of(&seen), text(site, &seen)).exit(exit))
@@ -239,6 +244,7 @@ fn json_of(seen: &Seen) -> Value {
         "lost_after_batch": event.and_then(|e| e.lost_after_batch),
         "locks": locks,
         "journal": { "ok": seen.broken.is_none(), "broken_line": seen.broken.as_ref().map(|b| b.line) },
+        "mirror": seen.mirror.as_ref().map(|(path, reason)| json!({ "path": path, "ok": reason.is_none(), "reason": reason })),
         "next": next_step(seen),
     })
 }
@@ -302,6 +308,9 @@ fn text(site: &Site, seen: &Seen) -> String {
     if let Some(broken) = &seen.broken {
         line("journal", format!("DAMAGED: line {} {}", broken.line, broken.reason));
     }
+    if let Some((path, Some(reason))) = &seen.mirror {
+        line("mirror", format!("'{}' is NOT up to date: {reason}", path.display()));
+    }
     line("next", next_step(seen));
     page
 }
@@ -362,6 +371,9 @@ fn next_step(seen: &Seen) -> String {
         }
         Mode::Normal if primary && seen.standby.as_ref().is_some_and(|s| !s.fresh) => {
             "his-snapshot and his-load-standby: the standby has nothing fresh to open".to_owned()
+        }
+        Mode::Normal if primary && matches!(seen.mirror, Some((_, Some(_)))) => {
+            "mend the mirror; his-export-queue then brings it up to date".to_owned()
         }
         Mode::Normal if primary => "nothing".to_owned(),
         Mode::Normal if openable => "if the primary is out: `his-switch standby --reason TEXT`".to_owned(),

@@ -7,8 +7,9 @@ use super::open::{self, Opened};
 use super::plan::Plan;
 use super::precedence::{self, Precedence};
 use super::primary_side::Answer;
-use super::{clock, fence, ours};
+use super::{fence, ours};
 use crate::cli::{Outcome, Site};
+use crate::clock;
 use crate::db::Server;
 use crate::error::{Error, Exit, Result};
 use crate::standby::{self, Gate, Generation};
@@ -44,6 +45,10 @@ struct Prepared {
 /// Opens the standby for the windows, or goes on with an opening that was killed, or confirms one that died open.
 pub fn run(site: &Site, opening: &Opening) -> Result<Outcome> {
     let started = Instant::now();
+    // Before anything is ended for it: a command that is not understood ends nothing.
+    if moves::running_event(&site.store.state()?).is_none() {
+        require_reason(opening.reason.as_deref().unwrap_or_default())?;
+    }
     let precedence =
         if opening.dry_run { None } else { Some(precedence::take(site, moves::own_work(opening.planned))?) };
     let state = site.store.state()?;
@@ -65,6 +70,15 @@ pub fn run(site: &Site, opening: &Opening) -> Result<Outcome> {
     }
     plan.say(&site.talk);
     carry_out(site, &state, prepared, &choice, started)
+}
+
+/// A new event wants a reason.
+fn require_reason(reason: &str) -> Result<()> {
+    if reason.is_empty() {
+        return Err(Error::usage("open the standby", "no reason is given")
+            .hint("his-switch standby --reason TEXT; the reason goes into the journal and the report."));
+    }
+    Ok(())
 }
 
 /// Mode standby, gate open, new connections land here: there is nothing to do.
@@ -98,9 +112,8 @@ fn prepare(site: &Site, opening: &Opening, state: &State) -> Result<Prepared> {
     // A return that was broken off after the closing record goes on under the old reason.
     let broken_off = moves::running_event(state).map(|e| e.reason.as_str());
     let reason = opening.reason.as_deref().or(broken_off).unwrap_or_default();
-    if running.is_none() && reason.is_empty() {
-        return Err(Error::usage("open the standby", "no reason is given")
-            .hint("his-switch standby --reason TEXT; the reason goes into the journal and the report."));
+    if running.is_none() {
+        require_reason(reason)?;
     }
     let wanted = Wanted::of(&site.profile, running.map(|e| e.id.as_str()), &site.by)?;
     // A fence that is on stays on, and its primary need not be waited for.

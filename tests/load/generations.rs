@@ -81,16 +81,21 @@ fn p6_nothing_open_is_thrown_away_a_generation_stays_until_the_ledger_shows_its_
     assert_eq!(h.databases(), ["his_g1", "his_g2", "his_g3"]);
     h.primary.stop_fast();
     h.primary.start_again();
+    // Units of another generation, and another unit of this one, are not these.
+    let in_ledger = |generation: u64, xid: &str| {
+        h.primary.execute(DB, &format!("INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, run) VALUES ('01-0001', {generation}, {xid}, 1, 'held', 1, 1)"));
+    };
     h.primary.execute(DB, LEDGER);
+    h.primary.execute(DB, "INSERT INTO his_emergency.merge_run (event, by, host) VALUES ('01-0001', 'x', 'x'); INSERT INTO his_emergency.event VALUES ('01-0001', 1)");
+    in_ledger(2, &xid);
+    in_ledger(1, &format!("{xid}0"));
     h.snapshot();
     let kept = h.load();
     assert_eq!(
         kept["kept"],
         json!([{"database": "his_g1", "reason": "the primary's ledger does not show all of its units as merged, held or rejected"}])
     );
-    h.primary.execute(DB, &format!("INSERT INTO his_emergency.merge_run (event, by, host) VALUES ('01-0001', 'x', 'x');
-        INSERT INTO his_emergency.event VALUES ('01-0001', 1);
-        INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, run) VALUES ('01-0001', 1, {xid}, 1, 'held', 1, 1)"));
+    in_ledger(1, &xid);
     let id = h.snapshot();
     h.primary.stop_fast();
     let kept = h.work.json(0, "his-load-standby", &[&id]);
@@ -102,6 +107,23 @@ fn p6_nothing_open_is_thrown_away_a_generation_stays_until_the_ledger_shows_its_
     h.snapshot();
     assert_eq!(h.load()["dropped"], json!(["his_g1", "his_g4"]));
     assert_eq!(h.databases(), ["his_g5", "his_g6"]);
+}
+
+#[test]
+fn p6_nothing_open_is_thrown_away_an_old_generation_that_was_opened_during_the_load_stays() {
+    let h = Hospital::small(10);
+    for _ in 0..2 {
+        h.snapshot();
+        h.load();
+    }
+    h.primary.execute(DB, "INSERT INTO t (v) SELECT 'v' FROM generate_series(1, 200000)");
+    h.snapshot();
+    let mut load = h.work.start("his-load-standby", &["--json"]);
+    load.wait_for("data:");
+    h.opened("his_g1");
+    let kept = load.wait().expect(0).json();
+    assert_eq!(kept["kept"], json!([{"database": "his_g1", "reason": "its gate is not closed"}]));
+    assert_eq!(h.databases(), ["his_g1", "his_g2", "his_g3"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What refuses a load, with exit code and hint.
 
 use super::{Hospital, LEDGER, dir_of, forge, restore};
-use crate::support::Proxy;
 use crate::support::workplace::DB;
+use crate::support::{Program, Proxy};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn p6_nothing_open_is_thrown_away_a_load_refuses_while_the_standby_is_open_or_holds_unexported_units() {
@@ -37,6 +38,20 @@ fn p6_nothing_open_is_thrown_away_a_load_refuses_while_the_standby_is_open_or_ho
         "batch 1 of event '01-0001', made of generation 1, is not whole in the store",
         "his-export-queue",
     );
+    // There, but not as it was written; and then as it was.
+    let dir = h.work.store().join("queue/01-0001/000001");
+    fs::create_dir_all(&dir).expect("it can be made");
+    fs::write(dir.join("manifest.json"), "{}").expect("it can be written");
+    let sums = Program::at(Path::new("/bin/sh"))
+        .args(["-c", "sha256sum manifest.json > SHA256SUMS; sha256sum < SHA256SUMS"])
+        .dir(&dir)
+        .run()
+        .expect(0);
+    h.write("his_g1", &format!("UPDATE his_emergency.batch SET sha256 = '{}'", &sums.stdout[..64]));
+    fs::write(dir.join("manifest.json"), "{ }").expect("it can be written");
+    h.refused(4, &[], "made of generation 1, is not whole in the store", "a damaged one move away first");
+    fs::write(dir.join("manifest.json"), "{}").expect("it can be written");
+    assert_eq!(h.load()["generation"], 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod decide;
 mod double;
 mod shown;
+mod speed;
 
 use crate::opened::Opened;
 use crate::support::workplace::DB;

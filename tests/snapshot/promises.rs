@@ -17,16 +17,21 @@ CREATE TABLE ballast (id int PRIMARY KEY, text text);
 INSERT INTO book VALUES (1, 0);
 INSERT INTO ballast SELECT i, repeat(md5(i::text), 4) FROM generate_series(1, 20000) i;
 CREATE SEQUENCE headers;
-CREATE SEQUENCE lines;";
+CREATE SEQUENCE lines;
+CREATE SCHEMA his_emergency;
+CREATE TABLE his_emergency.event (event text PRIMARY KEY, epoch bigint NOT NULL);
+CREATE TABLE his_emergency.merge_run (run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);";
 
-/// The sum goes into another table than the lines, and an older charge gets a line more.
+/// The sum goes into another table than the lines, an older charge gets a line more, and a run of the merge ledger is
+/// counted under the lock of the book, so in the order of the commits.
 const SALE: &str = "
 SELECT nextval('headers') AS h \\gset
 INSERT INTO header VALUES (:h, 30.30);
 INSERT INTO line SELECT nextval('lines'), :h, a FROM unnest(ARRAY[10.10, 20.20]) AS a;
 WITH old AS (UPDATE header SET total = total + 1.01 WHERE id = :h - 3 RETURNING id)
 INSERT INTO line SELECT nextval('lines'), id, 1.01 FROM old;
-UPDATE book SET total = total + 30.30 WHERE id = 1;";
+UPDATE book SET total = total + 30.30 WHERE id = 1;
+INSERT INTO his_emergency.merge_run DEFAULT VALUES;";
 
 const SHOP_TABLES: &str = r#"
 [[table]]
@@ -65,6 +70,7 @@ fn p1_no_snapshot_under_load_holds_a_header_whose_lines_do_not_sum_to_it() {
         assert_eq!(cents(&rows("public.book")[0][1]), 3030 * i64::try_from(headers.len()).expect("few"));
         let highest: i64 = headers.keys().map(|id| id.parse::<i64>().expect("an id")).max().expect("sales");
         let m = manifest(&dir);
+        assert_eq!(m["ledger"]["run"], headers.len(), "the ledger is of another instant than the rows");
         let sequence = m["sequences"].as_array().expect("sequences")[0].clone();
         assert_eq!(sequence["sequence"], json!({ "schema": "public", "name": "headers" }));
         assert!(sequence["last_value"].as_i64().expect("a number") >= highest, "a sequence is behind its rows");

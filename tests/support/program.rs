@@ -30,14 +30,19 @@ pub struct Program {
 impl Program {
     /// One of our own, by its name.
     pub fn ours(name: &str) -> Self {
-        Self::at(Path::new(match name {
+        Self::at(&Self::path(name))
+    }
+
+    /// Where one of our own lies.
+    pub fn path(name: &str) -> PathBuf {
+        PathBuf::from(match name {
             "his-snapshot" => env!("CARGO_BIN_EXE_his-snapshot"),
             "his-load-standby" => env!("CARGO_BIN_EXE_his-load-standby"),
             "his-switch" => env!("CARGO_BIN_EXE_his-switch"),
             "his-export-queue" => env!("CARGO_BIN_EXE_his-export-queue"),
             "his-merge" => env!("CARGO_BIN_EXE_his-merge"),
             other => panic!("there is no program {other}"),
-        }))
+        })
     }
 
     /// `psql` with the switches that scripts want, on a connection string or URL.

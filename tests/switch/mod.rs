@@ -1,6 +1,7 @@
 //! `his-switch`, from outside: real servers, real windows, one connection string.
 
 mod fence;
+mod mirror;
 mod moves;
 mod precedence;
 mod refusals;
@@ -39,21 +40,21 @@ block = [900000, 999999]
 "#;
 
 /// An outpatient department with windows that log in as `his_app`.
-struct Hospital {
-    primary: Cluster,
-    standby: Cluster,
-    work: Workplace,
+pub struct Hospital {
+    pub primary: Cluster,
+    pub standby: Cluster,
+    pub work: Workplace,
 }
 
 impl Hospital {
     /// Set up, with a generation loaded.
-    fn new() -> Hospital {
+    pub fn new() -> Hospital {
         let hospital = Hospital::without_generation();
         hospital.load();
         hospital
     }
 
-    fn without_generation() -> Hospital {
+    pub fn without_generation() -> Hospital {
         let (primary, standby) = Cluster::pair();
         primary.execute("postgres", "CREATE ROLE his_app LOGIN");
         primary.create_database(DB);
@@ -68,7 +69,7 @@ impl Hospital {
     }
 
     /// A fresh snapshot, loaded.
-    fn load(&self) {
+    pub fn load(&self) {
         self.work.run("his-snapshot", &["-q"]).expect(0);
         self.work.run("his-load-standby", &["-q"]).expect(0);
     }
@@ -83,7 +84,7 @@ impl Hospital {
     }
 
     /// The side that a new window lands on, and writes on; or what it is told.
-    fn side(&self) -> String {
+    pub fn side(&self) -> String {
         let sql = "INSERT INTO op.charge (total, who) VALUES (1, 'asks'); SELECT current_setting('port')";
         let ran = Program::psql(&self.string()).stdin(sql).run();
         match ran.stdout.trim() {
@@ -95,22 +96,22 @@ impl Hospital {
 
     /// Runs the switch; gives its JSON.
     #[track_caller]
-    fn switch(&self, code: i32, args: &[&str]) -> Value {
+    pub fn switch(&self, code: i32, args: &[&str]) -> Value {
         self.work.json(code, SWITCH, args)
     }
 
     #[track_caller]
-    fn open(&self) -> Value {
+    pub fn open(&self) -> Value {
         self.switch(0, &["standby", "--reason", "test"])
     }
 
     #[track_caller]
-    fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         self.switch(0, &["status"])
     }
 
     /// The acts of the journal as `act result`, in order, from the first one of this name.
-    fn journal(&self, from: &str) -> Vec<String> {
+    pub fn journal(&self, from: &str) -> Vec<String> {
         let text = fs::read_to_string(self.work.store().join("journal.jsonl")).expect("there is a journal");
         let acts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("each line is an object"));
         let acts = acts.map(|a| format!("{} {}", a["act"].as_str().unwrap(), a["result"].as_str().unwrap()));

@@ -23,7 +23,7 @@ pub use notes::{Already, Linked, Notes, Policy};
 pub use read::Oversold;
 pub use reports::Report;
 pub use sheet::{Kind, Line, Sheet};
-pub(super) use values::compared;
+pub(super) use values::compared_tables;
 
 use super::{Account, Primary, connect, ledger, require_same_primary, session, shape, stage, target};
 use crate::cli::Site;

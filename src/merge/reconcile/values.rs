@@ -3,6 +3,8 @@
 use crate::db::sql::ident;
 use crate::merge::target::Target;
 use crate::money;
+use minijinja::value::Serde;
+use minijinja::{Value, context};
 use serde::Serialize;
 
 /// One money or group column of a table.
@@ -56,6 +58,19 @@ pub fn compared(target: &Target) -> Vec<Compared> {
         });
     }
     list
+}
+
+/// The tables with money, for `note_values.sql`: only the columns whose values must stay.
+pub fn compared_tables(targets: &[Target]) -> Value {
+    let tables: Vec<Value> = targets
+        .iter()
+        .filter_map(|target| {
+            let values: Vec<Compared> = compared(target).into_iter().filter(|v| v.compared).collect();
+            let own = Value::from(Serde(target));
+            (!values.is_empty()).then(|| context! { values => Value::from(Serde(&values)), ..own })
+        })
+        .collect();
+    context! { tables }
 }
 
 /// SQL for the group of an image of `s`: `pay_method=CASH`, several after each other, empty when the table has none.

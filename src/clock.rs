@@ -1,21 +1,29 @@
-//! Times as people at the windows say them: a time of day, in the site's own time zone.
+//! Times as people in the hospital read them: by the clock on the wall of the site, wherever this machine stands and
+//! whatever its own zone is. What programs read (JSON, journal, manifests) is in UTC.
 
 use crate::profile::Site;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-/// The site's time zone; UTC, and it shows in the text, when the profile names one that does not exist.
-fn zone(site: &Site) -> Tz {
+/// The site's time zone. The profile is refused when it names one that does not exist.
+#[must_use]
+pub fn zone(site: &Site) -> Tz {
     site.timezone.parse().unwrap_or(Tz::UTC)
+}
+
+/// Date and time to the second, with the zone's offset: `2026-11-22 09:45:07 +08:00`.
+#[must_use]
+pub fn full(zone: Tz, at: DateTime<Utc>) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// `09:45`, or `2026-11-21 09:45` when it is not of today.
 #[must_use]
 pub fn time_of_day(site: &Site, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let (zone, unknown) = (zone(site), site.timezone.parse::<Tz>().is_err());
+    let zone = zone(site);
     let (at, now) = (at.with_timezone(&zone), now.with_timezone(&zone));
     let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    format!("{}{}", at.format(format), if unknown { " UTC" } else { "" })
+    at.format(format).to_string()
 }
 
 /// A length of time in the two largest units that matter: `45 s`, `14 min`, `3 h 05 min`, `2 d 04 h`.
@@ -58,5 +66,12 @@ mod tests {
         assert_eq!(data_until(&site("zh-CN"), at, now), "数据截至 09:45 (data until 09:45, 14 min ago)");
         let late: DateTime<Utc> = "2026-11-22T23:00:00Z".parse().unwrap();
         assert_eq!(data_until(&site("en"), at, late), "data until 2026-11-22 09:45, 21 h 15 min ago");
+    }
+
+    #[test]
+    fn a_full_time_says_its_offset() {
+        let at: DateTime<Utc> = "2026-07-01T22:15:30Z".parse().unwrap();
+        assert_eq!(full(zone(&site("en")), at), "2026-07-02 06:15:30 +08:00");
+        assert_eq!(full(chrono_tz::America::New_York, at), "2026-07-01 18:15:30 -04:00");
     }
 }
