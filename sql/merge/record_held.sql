@@ -11,7 +11,8 @@ FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }
 WHERE c.table_no = {{ no }}
   -- What a policy has decided is written down also when the unit is merged: no silent winner.
   AND (x.status IN ('held', 'rejected') AND NOT x.recorded OR c.by_policy AND EXISTS (SELECT FROM pg_temp.outcome o WHERE o.u = x.u AND o.status = 'merged'))
-  AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule));
+  AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule))
+ORDER BY c.u, c.seq, c.kind, c.rule;
 UPDATE his_emergency.conflict k SET "primary" = c.there, reason = c.reason, differ = c.differ
 FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u)
 WHERE c.table_no = {{ no }} AND x.prior = 'held' AND NOT x.recorded AND c.take IS NULL AND c.rule <> 'tried'

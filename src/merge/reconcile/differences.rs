@@ -93,7 +93,7 @@ impl Row {
         let expected = if self.wanted { self.group(&self.expected) } else { self.group(&self.actual) };
         // A stamped or official column only names the group; it does not move the row.
         let mut actual = self.actual.clone();
-        for (at, c) in self.columns.iter().enumerate().filter(|(_, c)| !c.compared) {
+        for (at, c) in self.columns.iter().enumerate().filter(|(_, c)| !c.kept) {
             if let (Some(actual), Some(expected)) = (actual.get_mut(at), self.expected.get(at).filter(|_| !c.money)) {
                 actual.clone_from(expected);
             }
@@ -106,7 +106,7 @@ impl Row {
     pub fn moves(&self) -> Vec<(String, String, String, Decimal, Decimal)> {
         let mut moves = Vec::new();
         let (expected_group, found_group) = self.groups();
-        for (at, column) in self.columns.iter().enumerate().filter(|(_, c)| c.money && c.compared) {
+        for (at, column) in self.columns.iter().enumerate().filter(|(_, c)| c.money && c.kept) {
             let number = |there: bool, list: &[String]| {
                 if there { list.get(at).and_then(|t| t.parse().ok()).unwrap_or(Decimal::ZERO) } else { Decimal::ZERO }
             };
@@ -137,7 +137,7 @@ impl Row {
             _ => c.money && !number(&self.actual, at).is_zero(),
         };
         let mut found: Vec<usize> =
-            self.columns.iter().enumerate().filter(|(at, c)| c.compared && differs(*at, c)).map(|(at, _)| at).collect();
+            self.columns.iter().enumerate().filter(|(at, c)| c.kept && differs(*at, c)).map(|(at, _)| at).collect();
         if found.is_empty() && self.wanted && !self.found {
             // A row without an amount is a row all the same.
             found.extend(self.columns.first().map(|_| 0));

@@ -64,7 +64,7 @@ pub fn drawer(client: &mut Client, event: Option<&str>) -> Result<Vec<Loose>> {
         let amount: Decimal = row.get::<_, &str>(4).parse().map_err(|e| Error::failed(doing, e))?;
         let amount = Amount { table: row.get(2), column: row.get(3), amount };
         match list.last_mut() {
-            Some(last) if last.unit == unit => last.money.push(amount),
+            Some(same) if same.unit == unit => same.money.push(amount),
             _ => list.push(Loose {
                 unit,
                 status: row.get(1),

@@ -40,6 +40,13 @@ pub struct Sheet {
     pub lines: Vec<Line>,
 }
 
+/// Captured, merged, held and rejected: as counted in the batches, and as manifests and ledger say.
+#[derive(Default)]
+struct TwoSides {
+    counted: [Decimal; 4],
+    said: [Decimal; 4],
+}
+
 type Place = (String, String, String, Kind);
 
 impl Sheet {
@@ -116,23 +123,22 @@ impl Sheet {
     pub fn faults(&self, account: &Account) -> Vec<String> {
         let mut faults = Vec::new();
         for (what, counted, said) in [("units", self.units, account.units), ("rows", self.rows, account.rows)] {
-            let pairs = [counted.captured, counted.merged, counted.held, counted.rejected].map(|n| Decimal::from(n));
-            let others = [said.captured, said.merged, said.held, said.rejected].map(|n| Decimal::from(n));
-            compare(what, &pairs, &others, &mut faults);
+            let counted = [counted.captured, counted.merged, counted.held, counted.rejected].map(Decimal::from);
+            let said = [said.captured, said.merged, said.held, said.rejected].map(Decimal::from);
+            compare(what, &counted, &said, &mut faults);
         }
-        let mut columns: BTreeMap<(&str, &str), ([Decimal; 4], [Decimal; 4])> = BTreeMap::new();
+        let mut columns: BTreeMap<(&str, &str), TwoSides> = BTreeMap::new();
         for l in &self.lines {
-            let (counted, _) = columns.entry((&l.table, &l.column)).or_default();
-            for (sum, more) in counted.iter_mut().zip([l.captured, l.merged, l.held, l.rejected]) {
+            let sides = columns.entry((&l.table, &l.column)).or_default();
+            for (sum, more) in sides.counted.iter_mut().zip([l.captured, l.merged, l.held, l.rejected]) {
                 *sum += more;
             }
         }
         for m in &account.money {
-            let (_, said) = columns.entry((&m.table, &m.column)).or_default();
-            *said = [m.captured, m.merged, m.held, m.rejected];
+            columns.entry((&m.table, &m.column)).or_default().said = [m.captured, m.merged, m.held, m.rejected];
         }
-        for ((table, column), (counted, said)) in columns {
-            compare(&format!("{table} {column}"), &counted, &said, &mut faults);
+        for ((table, column), sides) in columns {
+            compare(&format!("{table} {column}"), &sides.counted, &sides.said, &mut faults);
         }
         faults
     }

@@ -17,7 +17,7 @@ pub struct Compared {
     pub name: String,
     pub money: bool,
     /// False of what the merge does not leave as captured: counters, stamps, official numbers. Then it only names the group.
-    pub compared: bool,
+    pub kept: bool,
     /// SQL, as text, never NULL: of the new image of `s`, and of the primary's row `t`.
     pub new: String,
     pub there: String,
@@ -38,7 +38,7 @@ pub fn compared(target: &Target) -> Vec<Compared> {
             i: m.i,
             name: m.column.clone(),
             money: true,
-            compared: kept(m.i),
+            kept: kept(m.i),
             new: format!("({})::text", money::amount(&m.type_name, &format!("s.n{}", m.i))),
             there: format!("({})::text", money::amount(&m.type_name, &there)),
         });
@@ -52,7 +52,7 @@ pub fn compared(target: &Target) -> Vec<Compared> {
             i: g.i,
             name: g.name.clone(),
             money: false,
-            compared: kept(g.i),
+            kept: kept(g.i),
             new: format!("coalesce(s.n{}::text, '')", g.i),
             there: format!("coalesce(t.{}::{}::text, '')", ident(&g.name), g.type_name),
         });
@@ -65,7 +65,7 @@ pub fn compared_tables(targets: &[Target]) -> Value {
     let tables: Vec<Value> = targets
         .iter()
         .filter_map(|target| {
-            let values: Vec<Compared> = compared(target).into_iter().filter(|v| v.compared).collect();
+            let values: Vec<Compared> = compared(target).into_iter().filter(|v| v.kept).collect();
             let own = Value::from(Serde(target));
             (!values.is_empty()).then(|| context! { values => Value::from(Serde(&values)), ..own })
         })
