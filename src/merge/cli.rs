@@ -1,6 +1,6 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Decision, Merged, Take, reconcile, run, show, status};
+use super::{Account, Counts, Decision, Merged, Take, numbers, reconcile, run, show, sign_off, status};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -61,6 +61,10 @@ enum Command {
     },
     /// Prove to the cent that everything is accounted for and that the primary holds what was merged
     Reconcile(reconcile::Args),
+    /// List every gap in the emergency numbers with its cause, and prove that no number repeats
+    Numbers(numbers::Args),
+    /// Say for finance or for IT that an event is settled; two people sign
+    SignOff(sign_off::Args),
 }
 
 impl cli::Program for Cli {
@@ -85,6 +89,8 @@ pub fn main() -> ExitCode {
                 resolve(&site, &decision, *dry_run)
             }
             Some(Command::Reconcile(args)) => reconcile::command(&site, args),
+            Some(Command::Numbers(args)) => numbers::command(&site, args),
+            Some(Command::SignOff(args)) => sign_off::command(&site, args),
         }
     })
 }

@@ -8,6 +8,7 @@ mod cli;
 mod conflicts;
 mod ledger;
 mod link;
+pub mod numbers;
 mod pending;
 mod plan;
 pub mod reconcile;
@@ -15,6 +16,7 @@ mod resolve;
 mod rules;
 mod shape;
 mod show;
+pub mod sign_off;
 mod stage;
 mod target;
 

@@ -28,9 +28,12 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
         .then(|| Accept { ids: args.accept.clone(), why: args.why.clone().unwrap_or_default() });
     let found = super::run(site, args.event.as_deref(), accept.as_ref())?;
     let words = Words::of(&site.profile.site);
+    let (mut json, mut text) = (show::json(found.as_ref()), show::text(found.as_ref(), words));
     if let (Some(path), Some(found)) = (&args.csv, &found) {
-        finance::write(path, found, words)?;
+        let path = finance::write(path, found, words)?;
+        text.push_str(&format!("\nfor finance: {}", path.display()));
+        json["csv"] = serde_json::json!(path);
     }
     let exit = found.as_ref().map_or(Exit::Done, super::Reconciled::exit);
-    Ok(Outcome::new(show::json(found.as_ref()), show::text(found.as_ref(), words)).exit(exit))
+    Ok(Outcome::new(json, text).exit(exit))
 }

@@ -8,7 +8,7 @@ use super::words::{Words, amount, amount_text};
 use super::{Owed, Reconciled};
 use crate::error::{Cannot, Result};
 use crate::store::durable;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -33,16 +33,18 @@ struct Record {
     note: String,
 }
 
-/// Writes the file whole, or leaves an older one as it was.
-pub fn write(path: &Path, found: &Reconciled, words: Words) -> Result<()> {
+/// Writes the file whole, or leaves an older one as it was; gives its absolute path.
+pub fn write(path: &Path, found: &Reconciled, words: Words) -> Result<PathBuf> {
     let doing = || format!("write '{}'", path.display());
+    let path = std::path::absolute(path).cannot(doing())?;
     let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(MARK.to_vec());
     csv.write_record(head(words)).cannot(doing())?;
     for record in records(found, words) {
         csv.write_record(record.cells()).cannot(doing())?;
     }
     let bytes = csv.into_inner().map_err(|e| crate::Error::failed(doing(), e))?;
-    durable::replace(path, &bytes).cannot(doing())
+    durable::replace(&path, &bytes).cannot(doing())?;
+    Ok(path)
 }
 
 fn head(words: Words) -> [String; 16] {

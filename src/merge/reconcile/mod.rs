@@ -25,7 +25,7 @@ pub use reports::Report;
 pub use sheet::{Kind, Line, Sheet};
 pub(super) use values::compared_tables;
 
-use super::{Account, Primary, connect, ledger, require_same_primary, session, shape, stage, target};
+use super::{Account, Primary, connect, ledger, require_same_primary, session, shape, sign_off, stage, target};
 use crate::cli::Site;
 use crate::db::Client;
 use crate::error::{Cannot, Error, Exit, Result};
@@ -34,6 +34,7 @@ use crate::queue::{self, Batch};
 use crate::store::Kind as LockKind;
 use postgres::IsolationLevel;
 use serde_json::json;
+use sign_off::Signature;
 use std::collections::BTreeSet;
 
 /// How an event stands, to the cent.
@@ -54,6 +55,8 @@ pub struct Reconciled {
     pub notes: Notes,
     pub drawer: Vec<Loose>,
     pub reports: Vec<Report>,
+    /// Who has signed the event off.
+    pub signed: Vec<Signature>,
 }
 
 impl Reconciled {
@@ -141,6 +144,7 @@ pub(super) fn read_back(site: &Site, client: &mut Client, event: &str) -> Result
     found.missing = said.missing;
     found.notes = Notes::read(client, event)?;
     found.drawer = drawer(client, Some(event))?;
+    found.signed = sign_off::signatures(client, event)?;
     Ok(found)
 }
 
@@ -187,6 +191,7 @@ fn stage_and_compare(
         notes: Notes::default(),
         drawer: Vec::new(),
         reports,
+        signed: Vec::new(),
     })
 }
 

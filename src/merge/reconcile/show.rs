@@ -30,6 +30,7 @@ pub fn json(found: Option<&Reconciled>) -> Value {
         "units": r.sheet.units, "rows": r.sheet.rows, "table": r.sheet.lines, "differences": open, "accepted": accepted,
         "faults": r.faults, "missing_batches": r.missing, "drawer": r.drawer, "oversold": r.oversold,
         "policies": r.notes.policies, "linked": r.notes.linked, "already": r.notes.already, "reports": reports,
+        "signed": r.signed,
     })
 }
 
@@ -195,6 +196,8 @@ fn beside(text: &mut String, r: &Reconciled, words: Words) {
     let oversold: Vec<String> =
         r.oversold.iter().map(|o| format!("{} {} {}: {}", o.table, o.column, key(&o.key), o.now)).collect();
     section(text, &words.both("counters below zero", "超挂、负库存或负余额"), &oversold);
+    let signed: Vec<String> = r.signed.iter().map(|s| format!("{}: {}", s.role, s.by)).collect();
+    section(text, &words.both("signed off", "已签认"), &signed);
 }
 
 fn reports(text: &mut String, r: &Reconciled) {
@@ -224,12 +227,14 @@ fn verdict(r: &Reconciled, words: Words) -> String {
     let open = r.open().count();
     let mut text = match (r.accounted(), open) {
         (true, 0) => words.both("balanced", "账平"),
+        (true, 1) => words.both("NOT BALANCED: 1 difference is open", "账不平"),
         (true, n) => words.both(&format!("NOT BALANCED: {n} differences are open"), "账不平"),
         (false, _) => words.both("NOT BALANCED: captured is not accounted for", "账不平"),
     };
-    let held = r.sheet.units.held;
-    if held > 0 {
-        let _ = write!(text, "; {held} units wait for a person: his-merge conflicts");
+    match r.sheet.units.held {
+        0 => {}
+        1 => text.push_str("; 1 unit waits for a person: his-merge conflicts"),
+        held => text.push_str(&format!("; {held} units wait for a person: his-merge conflicts")),
     }
     text
 }
