@@ -9,6 +9,7 @@ mod man_pages;
 mod merge;
 mod opened;
 mod oracle;
+mod reconcile;
 mod snapshot;
 mod support;
 mod switch;

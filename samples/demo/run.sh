@@ -109,6 +109,7 @@ tell "the reference HIS: $PATIENTS patients, $VISITS visits today ($took s)"
 export HIS_PRIMARY_URL HIS_STANDBY_URL HIS_CONFIG="$place/his.toml"
 HIS_PRIMARY_URL=$(url primary 54321) HIS_STANDBY_URL=$(url standby 54322)
 sed -E "s|^dir = .*|dir = \"$place/store\"|" "$samples/his/his.toml" >"$HIS_CONFIG"
+cp "$samples"/his/*-drift.sql "$place"
 
 his-snapshot check -q >"$place/check.txt" || fail "the profile does not fit: $(cat "$place/check.txt")"
 his-load-standby init -q >/dev/null
@@ -179,6 +180,9 @@ his-merge status --json >"$place/status.json" || code=$?
 [ "$code" -eq 0 ] || fail "his-merge status ended with $code"
 echo
 his-merge status
+echo
+his-merge reconcile --csv "$place/reconcile.csv" >"$place/reconcile.txt" || fail "the reconciliation does not balance: $(cat "$place/reconcile.txt")"
+tell "his-merge reconcile: every merged row read back from the primary, to the cent"
 echo
 held=$(ask primary 54321 "
   SELECT format('  %4s %s: %s', count(*), c.kind, CASE c.table_name

@@ -153,3 +153,44 @@ CREATE TABLE IF NOT EXISTS his_emergency.number_given (
   emergency  text,
   official   text
 );
+-- What the primary had in money and group columns of a row when a change that left them alone was merged into it, where the
+-- standby's image says something else: the primary changed them in the gap.
+CREATE TABLE IF NOT EXISTS his_emergency.primary_value (
+  event       text NOT NULL,
+  table_name  text NOT NULL,
+  key         text NOT NULL,
+  column_name text NOT NULL,
+  value       text NOT NULL,
+  PRIMARY KEY (event, table_name, key, column_name)
+);
+-- Rows that were merged and that the primary was found to hold otherwise later; a difference keeps its number.
+CREATE TABLE IF NOT EXISTS his_emergency.difference (
+  id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  event       text NOT NULL,
+  table_name  text NOT NULL,
+  key         text NOT NULL,
+  column_name text NOT NULL,
+  first_found timestamptz NOT NULL DEFAULT clock_timestamp(),
+  UNIQUE (event, table_name, key, column_name)
+);
+-- Differences that a person has found to be lawful, with the value that was found; the last one counts, and only for that value.
+CREATE TABLE IF NOT EXISTS his_emergency.accepted (
+  id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  difference bigint NOT NULL REFERENCES his_emergency.difference,
+  expected   text,
+  found      text,
+  by         text NOT NULL,
+  host       text NOT NULL,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  why        text NOT NULL
+);
+-- Who said that an event is settled, with the totals that were signed.
+CREATE TABLE IF NOT EXISTS his_emergency.sign_off (
+  event  text NOT NULL,
+  role   text NOT NULL CHECK (role IN ('finance', 'it')),
+  by     text NOT NULL,
+  host   text NOT NULL,
+  at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  totals text NOT NULL,     -- JSON
+  PRIMARY KEY (event, role)
+);

@@ -8,8 +8,11 @@ SELECT x.event, x.generation, x.xid, c.seq, {{ name | lit }}, {{ key_of("s.o", "
     FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = coalesce(s.o{{ k.i }}, s.n{{ k.i }}){{ " AND " if not loop.last }}{% endfor %} LIMIT 1) END),
   c.take, c.by_policy
 FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
-WHERE c.table_no = {{ no }} AND x.status IN ('held', 'rejected') AND NOT x.recorded
-  AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule));
+WHERE c.table_no = {{ no }}
+  -- What a policy has decided is written down also when the unit is merged: no silent winner.
+  AND (x.status IN ('held', 'rejected') AND NOT x.recorded OR c.by_policy AND EXISTS (SELECT FROM pg_temp.outcome o WHERE o.u = x.u AND o.status = 'merged'))
+  AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule))
+ORDER BY c.u, c.seq, c.kind, c.rule;
 UPDATE his_emergency.conflict k SET "primary" = c.there, reason = c.reason, differ = c.differ
 FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u)
 WHERE c.table_no = {{ no }} AND x.prior = 'held' AND NOT x.recorded AND c.take IS NULL AND c.rule <> 'tried'

@@ -4,6 +4,7 @@ mod cli;
 mod write;
 
 pub use cli::{Cli, main};
+pub use write::LEADING;
 
 use crate::cli::Site;
 use crate::db::{Client, sql};

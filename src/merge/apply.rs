@@ -176,6 +176,7 @@ impl Applying<'_> {
                 stage::run(tx, crate::sql!("merge/record_merged.sql"), this, doing)?;
             }
         }
+        tx.query(crate::sql!("merge/reconcile/call_note_values.sql"), &[&first, &last]).cannot(doing)?;
         tx.batch_execute(crate::sql!("merge/record_rest.sql")).cannot(doing)
     }
 }

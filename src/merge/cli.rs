@@ -1,6 +1,6 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Decision, Merged, Planned, Take, run, show, status};
+use super::{Account, Counts, Decision, Merged, Planned, Take, numbers, reconcile, run, show, sign_off, status};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -59,6 +59,12 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Prove to the cent that everything is accounted for and that the primary holds what was merged
+    Reconcile(reconcile::Args),
+    /// List every gap in the emergency numbers with its cause, and prove that no number repeats
+    Numbers(numbers::Args),
+    /// Say for finance or for IT that an event is settled; two people sign
+    SignOff(sign_off::Args),
 }
 
 impl cli::Program for Cli {
@@ -82,6 +88,9 @@ pub fn main() -> ExitCode {
                 let decision = Decision { id: *id, take: take.clone(), why: why.clone(), money: money.clone() };
                 resolve(&site, &decision, *dry_run)
             }
+            Some(Command::Reconcile(args)) => reconcile::command(&site, args),
+            Some(Command::Numbers(args)) => numbers::command(&site, args),
+            Some(Command::SignOff(args)) => sign_off::command(&site, args),
         }
     })
 }

@@ -8,12 +8,15 @@ mod cli;
 mod conflicts;
 mod ledger;
 mod link;
+pub mod numbers;
 mod pending;
 mod plan;
+pub mod reconcile;
 mod resolve;
 mod rules;
 mod shape;
 mod show;
+pub mod sign_off;
 mod stage;
 mod target;
 
@@ -32,6 +35,7 @@ use crate::store::{Kind, Mode, State};
 use apply::{Applying, Own};
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a run of the merge did, and how the event stands.
 #[derive(Debug, Clone)]
@@ -155,14 +159,23 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
     Ok(planned)
 }
 
+/// A lock that another session holds is asked for this often, a tenth of a second apart.
+const LOCK_TRIES: u32 = 20;
+
 fn connect(site: &Site) -> Result<Client> {
     let mut client = site.profile.primary()?.named("his-merge").connect()?;
-    let locked = client.query_one(crate::sql!("merge/lock.sql"), &[]).cannot("lock the merge on the primary")?;
-    if !locked.get::<_, bool>(0) {
-        return Err(Error::new(Exit::Locked, "lock the merge on the primary", "another session of his-merge holds it")
-            .hint("a merge is running from another machine, or a killed one is just ending; try again in a moment."));
+    // The session of a run that has just ended goes on for a moment, until the server has put its temporary tables away.
+    for tries in 0..LOCK_TRIES {
+        if tries > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let locked = client.query_one(crate::sql!("merge/lock.sql"), &[]).cannot("lock the merge on the primary")?;
+        if locked.get::<_, bool>(0) {
+            return Ok(client);
+        }
     }
-    Ok(client)
+    Err(Error::new(Exit::Locked, "lock the merge on the primary", "another session of his-merge holds it")
+        .hint("a merge is running from another machine, or a killed one is just ending; try again in a moment."))
 }
 
 /// The server that is merged into; read once a run, because nothing may change its schema meanwhile and go unnoticed:

@@ -23,7 +23,8 @@ pub fn plan(tx: &mut Transaction<'_>, targets: &[Target], catalog: &Catalog) -> 
     tx.batch_execute(crate::sql!("merge/close_over.sql")).cannot(doing)?;
     run(tx, crate::sql!("merge/hard.sql"), all, doing)?;
     functions(tx, targets, doing)?;
-    checks(tx, targets, catalog, doing)
+    checks(tx, targets, catalog, doing)?;
+    run(tx, crate::sql!("merge/reconcile/note_values.sql"), super::reconcile::compared_tables(targets), doing)
 }
 
 /// The functions that apply changes: one branch for each set of columns that the units change.

@@ -32,6 +32,34 @@ pub struct Input<'a> {
 /// Nothing of the HIS is touched.
 pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
     let doing = "stage the units to be merged";
+    read(tx, input)?;
+    run(tx, crate::sql!("merge/stage_waiting.sql"), context! { tables => Value::from(Serde(input.targets)) }, doing)?;
+    tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
+    // The content is what the batches have, before any decision changes it.
+    for target in input.targets {
+        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    require_same_content(tx)?;
+    link::repoint(tx, input.targets)?;
+    for target in input.targets {
+        join_moved(tx, target, doing)?;
+        run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
+    let (last, new): (i64, i64) = (row.get(0), row.get(1));
+    let expected: u64 = input.batches.iter().map(|b| b.manifest.totals.units).sum();
+    if u64::try_from(new).ok() != Some(expected) {
+        return Err(Error::damaged(
+            doing,
+            format!("the batches have {new} units (expected {expected} by their manifests)"),
+        ));
+    }
+    Ok(Staged { last })
+}
+
+/// Reads the files of the batches into empty staging tables, under pinned settings.
+pub fn read(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<()> {
+    let doing = "stage the units of the batches";
     tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
     tx.batch_execute(crate::sql!("merge/stage.sql")).cannot(doing)?;
     tx.query(crate::sql!("merge/own_path.sql"), &[&input.search_path]).cannot(doing)?;
@@ -57,26 +85,15 @@ pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
             copy_in(tx, &copy, &batch.dir.join(&table.file))?;
         }
     }
-    run(tx, crate::sql!("merge/stage_waiting.sql"), context! { tables => Value::from(Serde(input.targets)) }, doing)?;
-    tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
-    for target in input.targets {
-        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
+    Ok(())
+}
+
+/// Makes one update of a row that moved between partitions.
+pub fn join_moved(tx: &mut Transaction<'_>, target: &Target, doing: &str) -> Result<()> {
+    if target.partitioned {
+        run(tx, crate::sql!("merge/join_moved.sql"), Value::from(Serde(target)), doing)?;
     }
-    require_same_content(tx)?;
-    link::repoint(tx, input.targets)?;
-    for target in input.targets {
-        run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
-    }
-    let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
-    let (last, new): (i64, i64) = (row.get(0), row.get(1));
-    let expected: u64 = input.batches.iter().map(|b| b.manifest.totals.units).sum();
-    if u64::try_from(new).ok() != Some(expected) {
-        return Err(Error::damaged(
-            doing,
-            format!("the batches have {new} units (expected {expected} by their manifests)"),
-        ));
-    }
-    Ok(Staged { last })
+    Ok(())
 }
 
 /// A unit that the ledger knows must have the content that the ledger knows.

@@ -121,6 +121,15 @@ pub enum Numbers {
     Start { table: Name, column: String, start: i64 },
 }
 
+/// One `[[report]]`: a question that reconcile asks the primary about what the event brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub name: String,
+    /// The file with the query.
+    pub sql: PathBuf,
+    pub line: usize,
+}
+
 #[derive(Clone)]
 pub struct Profile {
     /// The file it was read from, absolute.
@@ -139,6 +148,7 @@ pub struct Profile {
     pub endpoint: Endpoint,
     pub tables: Vec<Table>,
     pub numbers: Vec<Numbers>,
+    pub reports: Vec<Report>,
 }
 
 impl Profile {

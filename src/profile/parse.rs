@@ -1,7 +1,7 @@
 //! From the text of `his.toml` to a [`Profile`], or all its mistakes.
 
 use super::reader::{Mistake, Mistakes, Section};
-use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Site, Stamp, Store, Table, Triggers};
+use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
 use crate::catalog::{Name, split_name};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         let expected = match name {
             "format" => continue,
             "site" | "primary" | "standby" | "store" | "limits" | "endpoint" => false,
-            "table" | "numbers" => true,
+            "table" | "numbers" | "report" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
                 continue;
@@ -74,6 +74,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
 
     let tables = tables(root, text, &mut mistakes);
     let numbers = numbers(root, &tables, &mut mistakes);
+    let reports = reports(root, text, &base, &mut mistakes);
     let mistakes = mistakes.finish();
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -92,6 +93,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         endpoint,
         tables,
         numbers,
+        reports,
     })
 }
 
@@ -325,6 +327,22 @@ fn numbers<'t>(root: &DeTable<'t>, tables: &[Table], mistakes: &mut Mistakes<'t>
             }
         }
         list.extend(read);
+        s.done();
+    }
+    list
+}
+
+fn reports<'t>(root: &DeTable<'t>, text: &str, base: &Path, mistakes: &mut Mistakes<'t>) -> Vec<Report> {
+    let mut list: Vec<Report> = Vec::new();
+    for (table, offset) in entries(root, "report") {
+        let line = text[..offset].matches('\n').count() + 1;
+        let mut s = Section::new("[[report]]", table, offset, mistakes);
+        let (name, file) = (s.required("name"), s.required("sql"));
+        s.label = format!("[[report]] '{name}'");
+        if let Some(earlier) = list.iter().find(|r| r.name == name) {
+            s.bad("name", format!("is used twice (first on line {})", earlier.line));
+        }
+        list.push(Report { name, sql: base.join(file), line });
         s.done();
     }
     list
