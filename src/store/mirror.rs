@@ -91,14 +91,18 @@ impl Mirror {
     }
 
     /// What `name` of the mirror says; `None` when it is not there, or cannot be had in an emergency.
-    pub fn read<T>(&self, name: &str, parse: impl Fn(&[u8]) -> Result<T>) -> Result<Option<T>> {
+    pub fn read<T>(&self, name: &str, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<Option<T>> {
+        let path = self.dir.join(name);
+        let damaged = |reason: String| Error::damaged(format!("use '{}'", path.display()), reason);
         if self.purpose == Purpose::Work {
-            return read(&self.dir.join(name))?.map(|bytes| parse(&bytes)).transpose();
+            return read(&path)?.map(|bytes| parse(&bytes)).transpose().map_err(|reason| {
+                damaged(reason).hint("that of the store holds: move this one away, and it is written there again.")
+            });
         }
         let name = name.to_owned();
         let Some(bytes) = self.bounded(SMALL, move |dir| read(&dir.join(name))).flatten() else { return Ok(None) };
         // It is written over in a moment, and then sound again; that it was not is still worth a word.
-        Ok(parse(&bytes).map_err(|e| self.note(e.to_string(), false)).ok())
+        Ok(parse(&bytes).map_err(|reason| self.note(damaged(reason).to_string(), false)).ok())
     }
 
     /// What of the store is not in it, in words; `None` when nothing is missing.

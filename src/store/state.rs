@@ -123,9 +123,10 @@ impl State {
     /// old copy cannot use an epoch twice.
     pub(super) fn read(store: &Store) -> Result<State> {
         let path = store.dir().join(FILE);
-        let own = super::mirror::read(&path)?.map(|bytes| parse(store, &bytes)).transpose()?;
+        let own = super::mirror::read(&path)?.map(|bytes| parse(&bytes)).transpose();
+        let own = own.map_err(|reason| store.damaged(FILE, reason))?;
         let mirrored = match &store.mirror {
-            Some(mirror) => mirror.read(FILE, |bytes| parse(store, bytes))?,
+            Some(mirror) => mirror.read(FILE, parse)?,
             None => None,
         };
         let further = |s: &State| (s.epoch, s.generation, s.merge_run, s.since);
@@ -153,10 +154,11 @@ impl State {
     }
 }
 
-fn parse(store: &Store, bytes: &[u8]) -> Result<State> {
-    let state: State = serde_json::from_slice(bytes).map_err(|e| store.damaged(FILE, e))?;
+/// The state, or what is wrong with it.
+fn parse(bytes: &[u8]) -> Result<State, String> {
+    let state: State = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     if state.format != FORMAT {
-        return Err(store.damaged(FILE, format!("its format is {} (expected {FORMAT})", state.format)));
+        return Err(format!("its format is {} (expected {FORMAT})", state.format));
     }
     Ok(state)
 }

@@ -110,6 +110,23 @@ fn p16_a_mirror_that_never_answers_is_given_up_within_two_seconds() {
 }
 
 #[test]
+fn a_mirror_whose_state_is_damaged_is_told_apart_from_the_store_and_an_emergency_writes_over_it() {
+    let (hospital, mirror) = mirrored();
+    let state = mirror.join("state.json");
+    let damage = || fs::write(&state, "{").unwrap();
+    damage();
+    let ran = hospital.work.run("his-export-queue", &[]).expect(5);
+    assert!(ran.stderr.contains(&format!("cannot use '{}'", state.display())), "{}", ran.shown());
+    assert!(ran.hint().contains("move this one away"), "{}", ran.hint());
+    fs::remove_file(&state).unwrap();
+    hospital.work.run("his-export-queue", &[]).expect(0);
+    assert_same(&hospital, &mirror);
+    damage();
+    hospital.work.run("his-switch", &["standby", "--reason", "x"]).expect(3).says("state.json");
+    assert_same(&hospital, &mirror);
+}
+
+#[test]
 fn p16_a_run_that_is_frozen_while_it_writes_the_state_or_the_journal_is_ended() {
     for name in ["state", "journal"] {
         let hospital = Hospital::new();

@@ -47,6 +47,7 @@ fn p16_frozen_runs_of_every_kind_are_ended_within_five_seconds() {
         run.freeze();
         frozen.push((program, run));
     }
+    let mut others = ["export", "register"].map(|kind| frozen_holder(&hospital, kind));
     hospital.work.set("primary", "url", &format!("\"{primary_url}\""));
     hospital.work.set("standby", "url", &format!("\"{standby_url}\""));
     let began = Instant::now();
@@ -56,6 +57,7 @@ fn p16_frozen_runs_of_every_kind_are_ended_within_five_seconds() {
         assert!(!run.running(), "{program} is ended");
         assert!(ran.stderr.contains(&format!("ended {program} (process {} on ", run.pid())), "{}", ran.stderr);
     }
+    assert!(others.iter_mut().all(|run| !run.running()), "whatever they hold");
     assert_eq!(hospital.journal("switch ends other runs")[0], "switch ends other runs done");
     assert_eq!(hospital.side(), "standby");
 
@@ -76,14 +78,19 @@ fn p16_what_a_killed_load_left_running_on_the_standby_is_ended() {
     let url = format!("{}&application_name=his-load-standby", hospital.standby.url("his_g1"));
     let mut left = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
     left.batch_execute("BEGIN; SELECT 1").expect("it works");
-    // And one in no database of ours, in the way of the rename.
-    let url = format!("{}&application_name=his-load-standby", hospital.standby.url("postgres"));
-    let mut renaming = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
-    renaming.batch_execute("BEGIN; COMMENT ON DATABASE his_g1 IS 'held'").expect("it holds it");
+    // And in no database of ours, in the way of the rename: of a load, and of another move.
+    let holding = |program: &str, database: &str| {
+        let url = format!("{}&application_name={program}", hospital.standby.url("postgres"));
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
+        client.batch_execute(&format!("BEGIN; COMMENT ON DATABASE {database} IS 'held'")).expect("it holds it");
+        client
+    };
+    let (mut load, mut other) = (holding("his-load-standby", "his_g1"), holding("his-switch", "his"));
     let ran = hospital.work.run("his-switch", &["standby", "--reason", "left over"]).expect(0);
     assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
     left.simple_query("SELECT 1").expect_err("it was ended");
-    renaming.simple_query("SELECT 1").expect_err("it was ended");
+    load.simple_query("SELECT 1").expect_err("it was ended");
+    other.simple_query("SELECT 1").expect_err("it was ended");
 }
 
 #[test]
