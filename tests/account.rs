@@ -1,5 +1,11 @@
 //! P10 and P12: an account that does not come out even is never called done, whichever of its sums it is.
 
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::Program;
 use crate::support::workplace::DB;
 use crate::switch::Hospital;
 
@@ -55,4 +61,24 @@ fn p12_a_return_with_an_account_that_does_not_balance_is_exit_3_and_the_windows_
     assert_eq!(hospital.side(), "primary");
     hospital.primary.execute(DB, right);
     hospital.work.run("his-merge", &[]).expect(0);
+}
+
+#[test]
+fn p12_batches_that_do_not_come_to_the_closing_record_are_damage() {
+    let hospital = Hospital::new();
+    hospital.open();
+    assert_eq!(hospital.side(), "standby");
+    hospital.switch(0, &["primary"]);
+    hospital.work.run("his-export-queue", &["verify"]).expect(0);
+    let queue = hospital.work.store().join("queue/01-0001");
+    let last = fs::read_dir(&queue).unwrap().map(|e| e.unwrap().path()).max().expect("batches");
+    let path = last.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["closing"]["totals"]["units"] = json!(2);
+    fs::write(&path, manifest.to_string()).unwrap();
+    // Every checksum holds.
+    let sums = "rm SHA256SUMS; sha256sum *.csv manifest.json > .sums; mv .sums SHA256SUMS";
+    Program::at(Path::new("/bin/sh")).args(["-c", sums]).dir(&last).run().expect(0);
+    let ran = hospital.work.run("his-export-queue", &["verify"]).expect(5);
+    assert!(ran.stdout.contains("do not come to the closing record"), "{}", ran.shown());
 }

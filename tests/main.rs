@@ -8,6 +8,7 @@ mod load;
 mod man_pages;
 mod merge;
 mod opened;
+mod oracle;
 mod reconcile;
 mod snapshot;
 mod support;

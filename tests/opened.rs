@@ -62,6 +62,20 @@ impl Opened {
         Opened { primary, standby, work }
     }
 
+    /// The next event on the same generation, as a reopening makes it; what the first left unmerged stays so.
+    pub fn second_event(&self) {
+        let profile = Profile::read(self.work.config().as_ref()).expect("the profile of the test is right");
+        let store = Store::open(&profile).expect("the store can be made");
+        self.standby.execute(DB, "SELECT setval('his_emergency.epoch', 2)");
+        State::update(&store, |state| {
+            state.epoch = 2;
+            if let Some(event) = &mut state.event {
+                (event.id, event.epoch) = (format!("{}-0002", profile.site.code), 2);
+            }
+        })
+        .expect("the state can be written");
+    }
+
     /// What a window does on the standby, one transaction for each element.
     pub fn window(&self, transactions: &[&str]) {
         for sql in transactions {

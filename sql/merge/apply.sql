@@ -49,7 +49,7 @@ BEGIN
   SELECT {% for c in t.columns if c.data and not c.stamped %}s.n{{ c.i }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.value }}{% endfor %}
 
   FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-  WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
+  WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
     AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ t.no }})
   ORDER BY s.u, s.seq;
 {% endfor %}
@@ -57,7 +57,7 @@ BEGIN
 {% for signature in t.signatures if signature.strong and signature.sets %}
   WITH wanted AS (
     SELECT s.*{% if t.stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
+    WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
   written AS (
     UPDATE {{ t.table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}t.{{ c.name | id }} + (x.n{{ c.i }} - x.o{{ c.i }}){% else %}x.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
 
@@ -77,7 +77,7 @@ BEGIN
     SELECT {% for k in t.key %}s.o{{ k.i }}, {% endfor %}{% for c in t.weak_sets %}{% if c.counter %}sum(CASE WHEN {{ c.i }} = ANY (s.changed) THEN s.n{{ c.i }} - s.o{{ c.i }} END) AS d{{ c.i }}{% else %}bool_or({{ c.i }} = ANY (s.changed)) AS c{{ c.i }}, (array_agg(s.n{{ c.i }} ORDER BY s.u DESC, s.seq DESC) FILTER (WHERE {{ c.i }} = ANY (s.changed)))[1] AS d{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% if t.stamps %}, (array_agg(x.event ORDER BY s.u DESC))[1] AS event, max(x.batch) AS batch{% endif %}
 
     FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE s.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
+    WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
     GROUP BY {% for k in t.key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}),
   written AS (
     UPDATE {{ t.table }} AS t SET {% for c in t.weak_sets %}{{ c.name | id }} = {% if c.counter %}CASE WHEN x.d{{ c.i }} IS NULL THEN t.{{ c.name | id }} ELSE t.{{ c.name | id }} + x.d{{ c.i }} END{% else %}CASE WHEN x.c{{ c.i }} THEN x.d{{ c.i }} ELSE t.{{ c.name | id }} END{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}

@@ -5,7 +5,7 @@ LANGUAGE plpgsql AS $check$
 #variable_conflict use_column
 BEGIN
 {% for t in tables %}
-  IF EXISTS (SELECT FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x USING (u) WHERE s.u BETWEEN first_u AND last_u AND x.applied) THEN
+  IF EXISTS (SELECT FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x USING (u) WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.applied) THEN
 {% for c in t.checks %}
     RETURN QUERY SELECT q.u, q.seq, {{ t.no }}, {{ c.kind | lit }}, {{ c.reason | lit }} FROM (
 {{ c.text }}

@@ -69,6 +69,9 @@ FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
 WHERE s.op <> 'D' AND NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'I' OR s.changed && ARRAY[{% for c in r.columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
   AND {% for c in r.columns %}s.n{{ c.i }} IS NOT NULL{{ " AND " if not loop.last }}{% endfor %}
 
+{% if r.deferrable %}
+  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} g WHERE g.u = s.u AND g.seq > s.seq AND g.ok = s.nk AND (g.op = 'D' OR g.changed && ARRAY[{% for c in r.columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[]))
+{% endif %}
   AND NOT EXISTS (SELECT FROM {{ r.to_table }} p WHERE {% for c in r.columns %}p.{{ r.to_columns[loop.index0] | id }} = s.n{{ c.i }}{{ " AND " if not loop.last }}{% endfor %})
 {% if r.rule %}
   AND NOT EXISTS (SELECT FROM pg_temp.touch w JOIN pg_temp.unit y ON y.u = w.u WHERE w.rule = {{ r.rule }} AND w.value = {{ r.new }} AND w.takes AND w.u <= s.u AND y.status <> 'rejected')
@@ -84,9 +87,11 @@ JOIN {{ r.from_table }} c ON {% for k in r.columns %}c.{{ r.from_columns[loop.in
 
 WHERE NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'D' OR s.changed && ARRAY[{% for k in r.columns %}{{ k.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
   AND NOT EXISTS (SELECT FROM pg_temp.made m WHERE m.value = s.ok AND (m.u, m.seq) < (s.u, s.seq))
+  -- A value that the unit gives to another row keeps its references.
+  AND NOT EXISTS (SELECT FROM pg_temp.touch w WHERE w.rule = {{ r.rule }} AND w.value = {{ r.old }} AND w.takes AND w.u = s.u AND w.seq > s.seq)
 {% if r.from_no %}
   AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ r.from_no }} g JOIN pg_temp.unit y ON y.u = g.u WHERE g.ok = {{ r.from_key }} AND y.status <> 'rejected'
-    AND (g.op = 'D' OR g.changed && ARRAY[{{ r.from_positions | join(", ") }}]::integer[]))
+    AND (g.op = 'D' OR g.rekeyed OR g.changed && ARRAY[{{ r.from_positions | join(", ") }}]::integer[]))
 {% endif %};
 {% endfor %}
 
@@ -112,7 +117,7 @@ WHERE s.op <> 'D' AND NOT s.left_out AND x.status <> 'rejected' AND k.known IS N
 {% endfor %}
 
 {% for q in searches %}
--- {{ q.name }}: no row of the gap may be the same. What the standby knew, or what the event itself touched, is no row of the gap.
+-- {{ q.name }}: no row of the gap may be the same. What the standby knew, what the event itself touched, and what a merge brought is no row of the gap.
 INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ, there)
 SELECT DISTINCT ON (s.u, s.seq) s.u, s.seq, {{ no }}, 'twin', {{ q.name | lit }}, {% if q.once %}'once: ' || {{ q.name | lit }}{% else %}'same_as: ' || {{ q.columns | map(attribute="name") | join(", ") | lit }}{% endif %}, '{}'::text[], {{ image("t") }}
 FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
@@ -122,6 +127,7 @@ WHERE {% if q.once %}(s.op = 'I' OR {{ q.columns[0].i }} = ANY (s.changed)){% el
   AND NOT ({{ same_row("t", "s", "n") }})
   AND NOT coalesce((s.knows::jsonb -> {% if q.once %}'once' -> {{ q.name | lit }}{% else %}'same_as'{% endif %}) @> jsonb_build_array(jsonb_build_object({% for k in key %}{{ k.name | lit }}, t.{{ k.name | id }}::text{{ ", " if not loop.last }}{% endfor %})), false)
   AND NOT EXISTS (SELECT FROM pg_temp.touch v WHERE v.rule = {{ key_rule }} AND v.value = {{ key_there }})
+  AND NOT EXISTS (SELECT FROM his_emergency.brought b WHERE b.table_name = {{ name | lit }} AND b.key = json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}t.{{ k.name | id }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text)
   AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ no }})
 ORDER BY s.u, s.seq, {% for k in key %}t.{{ k.name | id }}{{ ", " if not loop.last }}{% endfor %};
 {% endfor %}

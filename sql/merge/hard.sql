@@ -23,3 +23,5 @@ WITH RECURSIVE hard(u) AS (
   SELECT e.u FROM hard JOIN pg_temp.edge e ON e.on_u = hard.u)
 UPDATE pg_temp.unit x SET hard = true FROM hard WHERE x.u = hard.u AND NOT x.hard;
 ANALYZE pg_temp.unit;
+-- The few that are to be written into the ledger are found without reading all units for each chunk.
+CREATE INDEX ON pg_temp.unit (u) WHERE status IN ('held', 'rejected') AND NOT recorded;

@@ -128,6 +128,12 @@ CREATE TABLE IF NOT EXISTS his_emergency.link (
   conflict   bigint NOT NULL REFERENCES his_emergency.conflict,
   at         timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- Rows that a merge brought, of tables where a row of the gap is looked for: these are none.
+CREATE TABLE IF NOT EXISTS his_emergency.brought (
+  table_name text NOT NULL,
+  key        text NOT NULL,
+  PRIMARY KEY (table_name, key)
+);
 -- Rows that were on the primary already, whole and equal.
 CREATE TABLE IF NOT EXISTS his_emergency.already (
   event      text NOT NULL,

@@ -1,8 +1,9 @@
 -- Writes outcomes into the ledger, in the transaction that brought them about: the applied units of a range, and every unit held or rejected
 -- that is not written yet. Parameters: run, by, first, last.
 CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
-SELECT u, CASE WHEN status = 'new' THEN 'merged' ELSE status END AS status FROM pg_temp.unit
-WHERE status = 'new' AND applied AND u BETWEEN {{ first }} AND {{ last }} OR status IN ('held', 'rejected') AND prior IS NULL AND NOT recorded;
+SELECT u, 'merged' AS status FROM pg_temp.unit WHERE u BETWEEN {{ first }} AND {{ last }} AND status = 'new' AND applied
+UNION ALL
+SELECT u, status FROM pg_temp.unit WHERE status IN ('held', 'rejected') AND NOT recorded AND prior IS NULL;
 ALTER TABLE pg_temp.outcome ADD PRIMARY KEY (u);
 ANALYZE pg_temp.outcome;
 INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, last_seq, hash, at, db_user, application, address, run, by)
@@ -16,5 +17,5 @@ FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) JOIN pg_temp.amount m USING
 -- A unit that was tried and does not fit tells of it in its row; what was found before is in the list of conflicts.
 INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ)
 SELECT x.u, x.at_seq, x.at_table, x.kind, 'tried', coalesce(x.reason, ''), '{}' FROM pg_temp.unit x
-WHERE x.status = 'held' AND x.at_seq IS NOT NULL AND x.kind <> 'depends' AND NOT x.recorded
+WHERE x.status IN ('held', 'rejected') AND NOT x.recorded AND x.status = 'held' AND x.at_seq IS NOT NULL AND x.kind <> 'depends'
   AND NOT EXISTS (SELECT FROM pg_temp.conflict c WHERE c.u = x.u AND c.take IS NULL AND c.seq = x.at_seq AND c.kind = x.kind);

@@ -166,6 +166,9 @@ impl Applying<'_> {
         let (held, given): (bool, Vec<i32>) = (needs.get(0), needs.get(1));
         for target in self.targets {
             let this = Value::from(Serde(target));
+            if !target.searches.is_empty() {
+                stage::run(tx, crate::sql!("merge/record_brought.sql"), this.clone(), doing)?;
+            }
             if held {
                 stage::run(tx, crate::sql!("merge/record_held.sql"), this.clone(), doing)?;
             }

@@ -1,6 +1,6 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Decision, Merged, Take, numbers, reconcile, run, show, sign_off, status};
+use super::{Account, Counts, Decision, Merged, Planned, Take, numbers, reconcile, run, show, sign_off, status};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -110,20 +110,46 @@ fn merge(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Outcome> {
 }
 
 fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Outcome> {
-    let batches = super::plan(site, dirs)?;
-    let line = |b: &crate::queue::Batch| {
+    let planned = super::plan(site, dirs)?;
+    let mut lines: Vec<String> = Vec::new();
+    for b in &planned.batches {
         let m = &b.manifest;
-        format!("would merge batch {} of {}: {} units, {} rows", m.batch, m.event, m.totals.units, m.totals.rows)
+        lines.push(format!(
+            "would merge batch {} of {}: {} units, {} rows",
+            m.batch, m.event, m.totals.units, m.totals.rows
+        ));
+    }
+    if planned.batches.is_empty() {
+        lines.push("every batch is merged already".to_owned());
+    } else {
+        let Planned { merge, held, rejected, .. } = planned;
+        lines.push(format!(
+            "of these {merge} units would be merged, {held} held, {rejected} rejected by a table's policy"
+        ));
+    }
+    let shown = |(unit, table, kind, reason): &(String, Option<String>, String, String)| {
+        format!(
+            "  {kind} in {}, unit {unit}{}{reason}",
+            table.as_deref().unwrap_or("-"),
+            if reason.is_empty() { "" } else { ": " }
+        )
     };
-    let text = match batches.as_slice() {
-        [] => "every batch is merged already".to_owned(),
-        some => some.iter().map(line).collect::<Vec<_>>().join("\n"),
-    };
-    let list: Vec<Value> = batches
+    lines.extend(planned.conflicts.iter().map(shown));
+    let list: Vec<Value> = planned
+        .batches
         .iter()
         .map(|b| json!({ "event": b.manifest.event, "batch": b.manifest.batch, "path": b.dir, "units": b.manifest.totals.units, "rows": b.manifest.totals.rows }))
         .collect();
-    Ok(Outcome::new(json!({ "batches": list, "dry_run": true }), text))
+    let conflicts: Vec<Value> = planned
+        .conflicts
+        .iter()
+        .map(|(unit, table, kind, reason)| json!({ "unit": unit, "table": table, "kind": kind, "reason": reason }))
+        .collect();
+    let json = json!({
+        "batches": list, "units": { "merged": planned.merge, "held": planned.held, "rejected": planned.rejected },
+        "conflicts": conflicts, "dry_run": true,
+    });
+    Ok(Outcome::new(json, lines.join("\n")))
 }
 
 fn show(site: &Site) -> Result<Outcome> {

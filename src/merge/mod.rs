@@ -108,14 +108,55 @@ pub fn status(site: &Site) -> Result<Option<(String, Account)>> {
     Ok(Some((event, account)))
 }
 
-/// The batches that a run would merge, in order; damage is an error as in a run. Changes nothing.
-pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Vec<Batch>> {
+/// What a run would do.
+#[derive(Debug, Clone, Default)]
+pub struct Planned {
+    pub batches: Vec<Batch>,
+    pub merge: u64,
+    pub held: u64,
+    pub rejected: u64,
+    /// Unit, table, kind and reason of every conflict that the plan finds.
+    pub conflicts: Vec<(String, Option<String>, String, String)>,
+}
+
+/// Plans a run in a transaction that is rolled back. What a rule of the primary would refuse is found only by trying, and so
+/// not here. Damage is an error as in a run.
+pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
+    let doing = "plan the merge";
     let mut client = site.profile.primary()?.named("his-merge").connect()?;
+    let primary = session(&mut client)?;
     let work = pending::pending(site, &mut client, dirs)?;
-    match work.broken {
-        Some(error) => Err(error),
-        None => Ok(work.batches),
+    if let Some(error) = work.broken {
+        return Err(error);
     }
+    let mut planned = Planned { batches: work.batches, ..Planned::default() };
+    if planned.batches.is_empty() {
+        return Ok(planned);
+    }
+    for batch in &planned.batches {
+        require_same_primary(&batch.manifest, &primary.system)?;
+    }
+    let there = ledger::is_there(&mut client)?;
+    let mut tx = client.transaction().cannot(doing)?;
+    if !there {
+        tx.batch_execute(crate::sql!("merge/ledger.sql")).cannot(doing)?;
+    }
+    let shapes = shape::shapes(&mut tx, &planned.batches, &primary.catalog, &site.profile)?;
+    let targets = target::targets(&shapes, &primary.catalog, &site.profile)?;
+    let search_path = &primary.own.search_path;
+    let input = stage::Input { batches: &planned.batches, shapes: &shapes, targets: &targets, search_path };
+    stage::stage(&mut tx, &input)?;
+    plan::plan(&mut tx, &targets, &primary.catalog)?;
+    let row = tx.query_one(crate::sql!("merge/planned.sql"), &[]).cannot(doing)?;
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    (planned.merge, planned.held, planned.rejected) = (count(row.get(0)), count(row.get(1)), count(row.get(2)));
+    for row in tx.query(crate::sql!("merge/planned_conflicts.sql"), &[]).cannot(doing)? {
+        let no = usize::try_from(row.get::<_, Option<i32>>(1).unwrap_or(0)).unwrap_or(0);
+        let table = targets.iter().find(|t| t.no == no).map(|t| t.name.clone());
+        planned.conflicts.push((row.get(0), table, row.get(2), row.get(3)));
+    }
+    tx.rollback().cannot(doing)?;
+    Ok(planned)
 }
 
 /// A lock that another session holds is asked for this often, a tenth of a second apart.

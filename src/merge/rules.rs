@@ -50,6 +50,8 @@ pub struct Reference {
     /// 0 when the parent is not captured.
     pub rule: usize,
     pub new: String,
+    /// Looked at when the transaction ends: only what the unit leaves standing counts.
+    pub deferrable: bool,
 }
 
 /// A foreign key of another table that references this one.
@@ -65,6 +67,9 @@ pub struct ReferencedBy {
     pub from_no: usize,
     pub from_key: String,
     pub from_positions: Vec<usize>,
+    /// The referenced columns as a rule, and their value in the old image.
+    pub rule: usize,
+    pub old: String,
 }
 
 /// A unique rule to be asked on the primary.
@@ -242,10 +247,11 @@ pub fn connect(
             to_columns: key.to_columns.clone(),
             rule,
             new,
+            deferrable: key.deferrable,
         });
     }
     for (from, key) in catalog.references_to(&target.of) {
-        if let Some(by) = referenced_by(target, from, key, all, names, catalog) {
+        if let Some(by) = referenced_by(target, from, key, all, names, catalog, rules) {
             target.referenced_by.push(by);
         }
     }
@@ -299,8 +305,11 @@ fn referenced_by(
     all: &[Target],
     names: &[(Name, usize)],
     catalog: &Catalog,
+    rules: &mut Rules,
 ) -> Option<ReferencedBy> {
     let columns = target.keys(&key.to_columns)?;
+    let types: Vec<String> = columns.iter().map(|c| c.type_name.clone()).collect();
+    let old = value('o', &columns, &types);
     let root = &catalog.root(from).name;
     let staged = names.iter().find(|(n, _)| n == root).and_then(|(_, no)| all.iter().find(|t| t.no == *no));
     let from_key = staged
@@ -311,6 +320,8 @@ fn referenced_by(
         from_name: from.name.to_string(),
         from_columns: key.columns.clone(),
         columns,
+        rule: rules.of(&target.of, &key.to_columns),
+        old,
         from_no: staged.map_or(0, |t| t.no),
         from_key: from_key.unwrap_or_else(|| literal("")),
         from_positions: staged

@@ -1,7 +1,6 @@
 //! Which tables and columns the units to be merged have, over all batches and what the ledger keeps of held units.
 
 use crate::catalog::{Catalog, Name};
-use crate::db::Client;
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::Column;
 use crate::profile::Profile;
@@ -25,7 +24,12 @@ impl Shape {
 
 /// The tables of `batches`, and of the units that the ledger holds or has rejected. Generations may differ in their columns:
 /// a table has all that any of them has.
-pub fn shapes(client: &mut Client, batches: &[Batch], catalog: &Catalog, profile: &Profile) -> Result<Vec<Shape>> {
+pub fn shapes(
+    client: &mut impl postgres::GenericClient,
+    batches: &[Batch],
+    catalog: &Catalog,
+    profile: &Profile,
+) -> Result<Vec<Shape>> {
     let mut shapes: Vec<Shape> = Vec::new();
     let mut add = |table: &Name, columns: &[Column], key: &[String]| {
         let at = shapes.iter().position(|s| s.table == *table).unwrap_or_else(|| {

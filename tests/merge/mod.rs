@@ -2,6 +2,7 @@
 
 mod decide;
 mod double;
+mod live;
 mod shown;
 mod speed;
 

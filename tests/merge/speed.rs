@@ -137,7 +137,6 @@ fn a_day_of_the_reference_his_merges_with_exactly_the_conflicting_units_held() {
     }
     let ran = run.wait().expect(3);
     let merged = began.elapsed();
-    std::fs::write("/tmp/speed.pglog", o.primary.log()).unwrap();
     let json = ran.json();
     assert_eq!((&json["balanced"], &json["units"]["held"]), (&json!(true), &json!(odd.len())), "{json:#}");
     let held = o.primary.rows(DB, "SELECT xid FROM his_emergency.unit WHERE status = 'held'").into_iter().collect();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Hospital, SOON};
-use crate::support::{Program, wait_until};
+use super::Hospital;
+use super::precedence::frozen_holder;
+use crate::support::Program;
 
 /// With a generation loaded, and a mirror beside the store that has everything.
 fn mirrored() -> (Hospital, PathBuf) {
@@ -112,20 +113,10 @@ fn p16_a_mirror_that_never_answers_is_given_up_within_two_seconds() {
 fn p16_a_run_that_is_frozen_while_it_writes_the_state_or_the_journal_is_ended() {
     for name in ["state", "journal"] {
         let hospital = Hospital::new();
-        let lock = hospital.work.store().join(format!("locks/{name}.lock"));
-        let mut stuck =
-            Program::at(Path::new("/usr/bin/flock")).args(["-o"]).args([&lock]).args(["sleep", "60"]).start();
-        wait_until("the lock is held", SOON, || fs::File::open(&lock).unwrap().try_lock().is_err());
-        let holder = json!({"program": "his-export-queue", "pid": stuck.pid(), "host": host(), "by": "", "since": "2026-11-23T01:02:03Z"});
-        fs::write(&lock, holder.to_string()).unwrap();
-        stuck.freeze();
+        let mut stuck = frozen_holder(&hospital, name);
         let ran = hospital.work.run("his-switch", &["standby", "--reason", "stuck"]).expect(0);
         assert!(ran.took < Duration::from_secs(5), "{name}: {:?}", ran.took);
         assert!(!stuck.running(), "{name}: it is ended");
         assert_eq!(hospital.side(), "standby");
     }
-}
-
-fn host() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
 }

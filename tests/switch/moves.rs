@@ -300,6 +300,53 @@ fn a_standby_that_is_lost_is_given_up_and_what_is_unknown_is_named() {
 }
 
 #[test]
+fn p12_a_standby_that_is_given_up_for_paper_is_exit_3_and_the_unknown_is_named() {
+    let hospital = Hospital::new();
+    hospital.open();
+    hospital.standby.stop_immediate();
+    let ran = hospital.work.run("his-switch", &["paper", "--standby-lost", "--why", "burnt"]).expect(3);
+    assert!(ran.stdout.contains("unknown: nothing was exported"), "{}", ran.stdout);
+    assert_eq!(hospital.status()["mode"], "paper");
+}
+
+#[test]
+fn p15_a_primary_that_is_back_by_itself_is_fenced_before_anything_is_merged() {
+    let hospital = Hospital::new();
+    hospital.primary.stop_immediate();
+    // The guard that waits for the primary is not there: it finds another one at work.
+    let guard = std::fs::File::create(hospital.work.store().join("locks/guard.lock")).unwrap();
+    guard.lock().unwrap();
+    assert_eq!(hospital.open()["fence"], "pending");
+    assert_eq!(hospital.side(), "standby");
+    hospital.primary.start_again();
+    assert!(!fenced(&hospital));
+    hospital.switch(0, &["primary"]);
+    let acts = hospital.journal("switch standby");
+    let at = |what: &str| acts.iter().position(|a| a == what).unwrap_or_else(|| panic!("{what} in {acts:#?}"));
+    assert!(at("fence at first contact done") < at("merge done"), "{acts:#?}");
+    assert!(at("merge done") < at("unfence done"), "{acts:#?}");
+    assert_eq!(hospital.side(), "primary");
+}
+
+#[test]
+fn p15_a_tail_that_cannot_be_merged_keeps_the_windows_away_until_it_can() {
+    let hospital = Hospital::new();
+    hospital.open();
+    assert_eq!(hospital.side(), "standby");
+    hospital.switch(0, &["paper"]);
+    // Nothing is merged yet, and now it cannot be: the column that the window wrote is another one.
+    hospital.primary.execute(DB, "ALTER TABLE op.charge RENAME COLUMN who TO whom");
+    let ran = hospital.work.run("his-switch", &["primary"]).expect(4).says("column 'who' is not there on the primary");
+    assert!(ran.hint().contains("The windows wait"), "{}", ran.hint());
+    assert!(fenced(&hospital));
+    let status = hospital.status();
+    assert_eq!((&status["mode"], &status["primary"]["fenced"]), (&json!("paper"), &json!(true)));
+    hospital.primary.execute(DB, "ALTER TABLE op.charge RENAME COLUMN whom TO who");
+    assert_eq!(hospital.switch(0, &["primary"])["units"]["merged"], 1);
+    assert_eq!(hospital.side(), "primary");
+}
+
+#[test]
 fn closing_waits_for_running_transactions_and_names_those_it_ends() {
     let mut hospital = Hospital::new();
     hospital.work.set("limits", "drain", "\"1s\"");

@@ -96,6 +96,24 @@ fn a_return_that_is_broken_off_can_go_back_to_the_standby_and_nothing_is_lost() 
 }
 
 #[test]
+fn p12_a_return_that_was_killed_at_its_end_still_says_what_is_held() {
+    let hospital = Hospital::new();
+    hospital.open();
+    hospital.standby.execute(DB, "UPDATE op.charge SET who = 'standby' WHERE id = 1");
+    hospital.primary.execute(DB, "UPDATE op.charge SET who = 'primary' WHERE id = 1");
+    hospital.switch(3, &["primary"]);
+    // What a kill between the hooks and the end leaves: the windows are back, the move is not forgotten.
+    let path = hospital.work.store().join("state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["moving"] = json!({"to": "normal", "begun_at": "2026-11-23T01:02:03Z", "step": "hooks"});
+    std::fs::write(&path, state.to_string()).unwrap();
+    let again = hospital.switch(3, &["primary"]);
+    assert_eq!((&again["mode"], &again["units"]["held"]), (&json!("normal"), &json!(1)));
+    assert!(again["warnings"][0].as_str().unwrap().contains("1 units are held"), "{again}");
+    assert_eq!(hospital.status()["moving"], json!(null));
+}
+
+#[test]
 fn a_standby_that_died_open_stays_shut_until_it_is_confirmed_and_skips_numbers() {
     let hospital = Hospital::new();
     hospital.open();

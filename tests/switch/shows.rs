@@ -132,6 +132,14 @@ fn a_hook_that_fails_or_hangs_is_a_warning_and_exit_3_and_the_move_is_done() {
 }
 
 #[test]
+fn p12_a_drill_whose_hook_fails_is_exit_3() {
+    let mut hospital = Hospital::new();
+    hospital.work.set("endpoint", "hooks", "[\"/bin/false\"]");
+    let drill = hospital.switch(3, &["drill"]);
+    assert!(drill["warnings"][0].as_str().unwrap().contains("/bin/false"), "{drill}");
+}
+
+#[test]
 fn a_refusal_is_one_json_object_with_its_hint() {
     let hospital = Hospital::new();
     let error = hospital.switch(4, &["primary"]);
