@@ -226,7 +226,9 @@ impl Primary {
             let unknown = |other: &Arc<Row>| {
                 let key = key_of(t, other);
                 let known = change.then.get(t, &key).is_some_and(|r| some(r, columns) == some(other, columns));
-                !known && !self.touched.contains(&(t, key.clone())) && !columns.iter().any(|c| self.brought.contains(&(t, key.clone(), *c)))
+                !known
+                    && !self.touched.contains(&(t, key.clone()))
+                    && !columns.iter().any(|c| self.brought.contains(&(t, key.clone(), *c)))
             };
             self.rows.having(t, columns, &some(row, columns)).filter(another).any(unknown)
         };

@@ -1,6 +1,8 @@
 //! Reconciliation: what was captured against what became of it and what the primary holds, to the cent.
 
 mod numbers;
+mod origins;
+mod reference;
 mod sign_off;
 mod told;
 

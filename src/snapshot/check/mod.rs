@@ -2,12 +2,13 @@
 //!
 //! What the servers say is gathered first (`facts`, and the catalog); the rules then only look: `columns` for what
 //! the profile names, `references` for what leads out of the captured tables, `numbers` for sequences and blocks,
-//! `triggers` for what the HIS does by itself, `servers` for rights and settings.
+//! `triggers` for what the HIS does by itself, `servers` for rights and settings, `reports` for files of the profile.
 
 mod columns;
 mod facts;
 mod numbers;
 mod references;
+mod reports;
 mod servers;
 mod triggers;
 
@@ -53,6 +54,7 @@ pub fn check(site: &Site) -> Result<Checked> {
     numbers::check(profile, &tables, &facts, &mut checked);
     triggers::check(profile, &catalog, &tables, &facts, &mut checked);
     servers::check(site, &tables, &facts, &mut checked)?;
+    reports::check(profile, &mut checked);
     // In the order of the file, what is about no table at the end.
     for findings in [&mut checked.errors, &mut checked.warnings] {
         findings.sort_by_key(|f| f.line.unwrap_or(usize::MAX));
