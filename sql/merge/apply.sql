@@ -30,7 +30,7 @@
     UPDATE pg_temp.unit SET applied = true WHERE u = {{ unit }};
 {% endmacro %}
 -- Plain: set-wise what can be, the rest in order; the first conflict is an error.
-CREATE OR REPLACE FUNCTION pg_temp.apply_plain(first_u bigint, last_u bigint) RETURNS void LANGUAGE plpgsql AS $apply$
+CREATE OR REPLACE FUNCTION pg_temp.apply_plain(this_chunk integer) RETURNS void LANGUAGE plpgsql AS $apply$
 #variable_conflict use_column
 DECLARE
   missed bigint;
@@ -49,7 +49,7 @@ BEGIN
   SELECT {% for c in t.columns if c.data and not c.stamped %}s.n{{ c.i }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.value }}{% endfor %}
 
   FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-  WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
+  WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
     AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ t.no }})
   ORDER BY s.u, s.seq;
 {% endfor %}
@@ -57,7 +57,7 @@ BEGIN
 {% for signature in t.signatures if signature.strong and signature.sets %}
   WITH wanted AS (
     SELECT s.*{% if t.stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
+    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
   written AS (
     UPDATE {{ t.table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}t.{{ c.name | id }} + (x.n{{ c.i }} - x.o{{ c.i }}){% else %}x.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
 
@@ -77,7 +77,7 @@ BEGIN
     SELECT {% for k in t.key %}s.o{{ k.i }}, {% endfor %}{% for c in t.weak_sets %}{% if c.counter %}sum(CASE WHEN {{ c.i }} = ANY (s.changed) THEN s.n{{ c.i }} - s.o{{ c.i }} END) AS d{{ c.i }}{% else %}bool_or({{ c.i }} = ANY (s.changed)) AS c{{ c.i }}, (array_agg(s.n{{ c.i }} ORDER BY s.u DESC, s.seq DESC) FILTER (WHERE {{ c.i }} = ANY (s.changed)))[1] AS d{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% if t.stamps %}, (array_agg(x.event ORDER BY s.u DESC))[1] AS event, max(x.batch) AS batch{% endif %}
 
     FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
+    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
     GROUP BY {% for k in t.key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}),
   written AS (
     UPDATE {{ t.table }} AS t SET {% for c in t.weak_sets %}{{ c.name | id }} = {% if c.counter %}CASE WHEN x.d{{ c.i }} IS NULL THEN t.{{ c.name | id }} ELSE t.{{ c.name | id }} + x.d{{ c.i }} END{% else %}CASE WHEN x.c{{ c.i }} THEN x.d{{ c.i }} ELSE t.{{ c.name | id }} END{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
@@ -88,8 +88,8 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'missing';
   END IF;
 {% endfor %}
-  UPDATE pg_temp.unit SET applied = true WHERE u BETWEEN first_u AND last_u AND status = 'new' AND NOT hard;
-  FOR this IN SELECT u FROM pg_temp.unit WHERE u BETWEEN first_u AND last_u AND status = 'new' AND hard ORDER BY u LOOP
+  UPDATE pg_temp.unit SET applied = true WHERE chunk = this_chunk AND status = 'new' AND NOT hard;
+  FOR this IN SELECT u FROM pg_temp.unit WHERE chunk = this_chunk AND status = 'new' AND hard ORDER BY u LOOP
 {{ changes("this") }}
   END LOOP;
   PERFORM set_config('session_replication_role', 'origin', true);
@@ -100,7 +100,7 @@ $apply$;
 
 -- Careful: each unit in a savepoint of its own; a unit that cannot be applied is held with its kind, and so is what depends
 -- on it, and all others are applied.
-CREATE OR REPLACE FUNCTION pg_temp.apply_careful(first_u bigint, last_u bigint) RETURNS void LANGUAGE plpgsql AS $apply$
+CREATE OR REPLACE FUNCTION pg_temp.apply_careful(this_chunk integer) RETURNS void LANGUAGE plpgsql AS $apply$
 #variable_conflict use_column
 <<careful>>
 DECLARE
@@ -113,7 +113,7 @@ DECLARE
   named text;
   told text;
 BEGIN
-  FOR this IN SELECT u FROM pg_temp.unit WHERE u BETWEEN first_u AND last_u AND status = 'new' ORDER BY u LOOP
+  FOR this IN SELECT u FROM pg_temp.unit WHERE chunk = this_chunk AND status = 'new' ORDER BY u LOOP
     UPDATE pg_temp.unit x SET status = 'held', kind = 'depends'
     FROM pg_temp.edge e JOIN pg_temp.unit h ON h.u = e.on_u WHERE x.u = this AND e.u = this AND h.status = 'held';
     CONTINUE WHEN FOUND;

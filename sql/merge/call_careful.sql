@@ -1,2 +1,2 @@
--- Applies a range of staged units one by one, holding what does not fit. $1 first, $2 last position.
-SELECT pg_temp.apply_careful($1, $2);
+-- Applies a chunk of staged units one by one, holding what does not fit. $1 chunk.
+SELECT pg_temp.apply_careful($1);

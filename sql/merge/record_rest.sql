@@ -17,4 +17,6 @@ SELECT x.event, x.generation, x.xid, 'depends', '', 'waits for the held unit ' |
 FROM pg_temp.unit x WHERE x.status IN ('held', 'rejected') AND NOT x.recorded AND x.status = 'held' AND x.kind = 'depends'
   AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid) = (x.event, x.generation, x.xid) AND k.kind <> 'depends' AND k.take IS NULL);
 UPDATE pg_temp.unit SET recorded = true WHERE status IN ('held', 'rejected') AND NOT recorded;
+-- Nothing that a later chunk finds can hold what is merged.
+UPDATE pg_temp.unit x SET status = 'merged' FROM pg_temp.outcome o WHERE o.u = x.u AND o.status = 'merged';
 DROP TABLE pg_temp.outcome;

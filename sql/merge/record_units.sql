@@ -1,7 +1,7 @@
--- Writes outcomes into the ledger, in the transaction that brought them about: the applied units of a range, and every unit held or rejected
--- that is not written yet. Parameters: run, by, first, last.
+-- Writes outcomes into the ledger, in the transaction that brought them about: the applied units of a chunk, and every unit held or rejected
+-- that is not written yet. Parameters: run, by, chunk (0 is none).
 CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
-SELECT u, 'merged' AS status FROM pg_temp.unit WHERE u BETWEEN {{ first }} AND {{ last }} AND status = 'new' AND applied
+SELECT u, 'merged' AS status FROM pg_temp.unit WHERE chunk = {{ chunk }} AND status = 'new' AND applied
 UNION ALL
 SELECT u, status FROM pg_temp.unit WHERE status IN ('held', 'rejected') AND NOT recorded AND prior IS NULL;
 ALTER TABLE pg_temp.outcome ADD PRIMARY KEY (u);

@@ -5,7 +5,7 @@
 //! be applied is held, with all that depends on it, and the rest goes in. References are checked by us, because under
 //! replay the primary's own triggers are silent, and what was written is read back.
 
-use super::stage::{self, Staged};
+use super::stage;
 use super::target::Target;
 use crate::db::Client;
 use crate::error::{Cannot, Error, Exit, Result};
@@ -15,8 +15,6 @@ use postgres::Transaction;
 use postgres::error::SqlState;
 use std::time::Duration;
 
-/// Units of one transaction. Small enough that no window of the primary waits long for a row it shares with a chunk.
-const CHUNK: i64 = 500;
 /// A chunk that loses a deadlock or a lock wait against a window is tried again this often.
 const TRIES: u32 = 8;
 
@@ -51,21 +49,19 @@ type Failure = (Error, bool);
 const DOING: &str = "merge the units";
 
 impl Applying<'_> {
-    /// Writes what the plan holds into the ledger, then applies everything else; `progress` is called with the units done.
-    pub fn all(&self, client: &mut Client, staged: Staged, progress: impl Fn(u64)) -> Result<()> {
+    /// Writes what the plan holds into the ledger, then applies everything else; `progress` is called with the chunks done.
+    pub fn all(&self, client: &mut Client, chunks: i32, progress: impl Fn(i32)) -> Result<()> {
         let mut tx = client.transaction().cannot(DOING)?;
-        self.record(&mut tx, 0, 0)?;
+        self.record(&mut tx, 0)?;
         tx.commit().cannot(DOING)?;
-        let mut first = 1;
-        while first <= staged.last {
-            let last = (first + CHUNK - 1).min(staged.last);
+        for chunk in 1..=chunks {
             let mut tries = 0;
             loop {
-                match self.chunk(client, first, last) {
+                match self.chunk(client, chunk) {
                     Ok(()) => break,
                     Err((error, true)) if tries < TRIES => {
                         tries += 1;
-                        log::info!("units {first}..{last} gave way to a window ({error}); trying again");
+                        log::info!("chunk {chunk} gave way to a window ({error}); trying again");
                         std::thread::sleep(Duration::from_millis(100 * u64::from(tries)));
                     }
                     Err((error, true)) => {
@@ -74,14 +70,13 @@ impl Applying<'_> {
                     Err((error, false)) => return Err(error),
                 }
             }
-            progress(u64::try_from(last).unwrap_or(0));
-            first = last + 1;
+            progress(chunk);
         }
         Ok(())
     }
 
     /// One chunk in one transaction.
-    fn chunk(&self, client: &mut Client, first: i64, last: i64) -> Result<(), Failure> {
+    fn chunk(&self, client: &mut Client, chunk: i32) -> Result<(), Failure> {
         let retry = |e: postgres::Error| failure(e, DOING);
         let hard = |e: Error| (e, false);
         let mut tx = client.transaction().map_err(retry)?;
@@ -89,7 +84,7 @@ impl Applying<'_> {
         let mut held: Vec<Held> = Vec::new();
         let mut careful = false;
         // Each careful round holds at least one unit more, so this ends.
-        for _ in 0..=CHUNK + 2 {
+        loop {
             let mut round = tx.savepoint("round").map_err(retry)?;
             for h in &held {
                 round
@@ -101,10 +96,10 @@ impl Applying<'_> {
             }
             let apply =
                 if careful { crate::sql!("merge/call_careful.sql") } else { crate::sql!("merge/call_plain.sql") };
-            match round.query(apply, &[&first, &last]) {
+            match round.query(apply, &[&chunk]) {
                 Err(e) if !careful && is_conflict(&e) => {
                     careful = true;
-                    log::info!("units {first}..{last} one by one: {}", crate::db::reason::of(&e).1);
+                    log::info!("chunk {chunk} one by one: {}", crate::db::reason::of(&e).1);
                     round.rollback().map_err(retry)?;
                     continue;
                 }
@@ -113,11 +108,11 @@ impl Applying<'_> {
             if careful {
                 round.batch_execute(crate::sql!("merge/close_over.sql")).map_err(retry)?;
             }
-            let (now, undone) = all_held(&mut round, first, last).map_err(retry)?;
-            self.assign(&mut round, first, last).map_err(hard)?;
-            let wrong = Self::check(&mut round, first, last)?;
+            let (now, undone) = all_held(&mut round, chunk).map_err(retry)?;
+            self.assign(&mut round, chunk).map_err(hard)?;
+            let wrong = Self::check(&mut round, chunk)?;
             if !undone && wrong.is_empty() {
-                self.record(&mut round, first, last).map_err(hard)?;
+                self.record(&mut round, chunk).map_err(hard)?;
                 round.commit().map_err(retry)?;
                 return tx.commit().map_err(retry);
             }
@@ -127,15 +122,14 @@ impl Applying<'_> {
             held.extend(wrong);
             round.rollback().map_err(retry)?;
         }
-        Err((Error::failed(DOING, "no set of units was found that can be merged"), false))
     }
 
     /// Official numbers, once everything else stands.
-    fn assign(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<()> {
+    fn assign(&self, tx: &mut Transaction<'_>, chunk: i32) -> Result<()> {
         for target in self.targets.iter().filter(|t| !t.assigns.is_empty()) {
             let silent = if target.replay { "replica" } else { "origin" };
             tx.query(crate::sql!("merge/trigger_mode.sql"), &[&silent]).cannot(DOING)?;
-            let context = context! { first, last, ..Value::from(Serde(target)) };
+            let context = context! { chunk, ..Value::from(Serde(target)) };
             stage::run(tx, crate::sql!("merge/assign.sql"), context, "give official numbers")?;
             tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin"]).cannot(DOING)?;
         }
@@ -143,8 +137,8 @@ impl Applying<'_> {
     }
 
     /// Units whose references do not hold now, or that the primary does not hold as written.
-    fn check(tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<Vec<Held>, Failure> {
-        let rows = tx.query(crate::sql!("merge/call_check.sql"), &[&first, &last]);
+    fn check(tx: &mut Transaction<'_>, chunk: i32) -> Result<Vec<Held>, Failure> {
+        let rows = tx.query(crate::sql!("merge/call_check.sql"), &[&chunk]);
         let mut wrong: Vec<Held> = Vec::new();
         for row in rows.map_err(|e| failure(e, "check what was merged"))? {
             let u: i64 = row.get(0);
@@ -155,12 +149,12 @@ impl Applying<'_> {
         Ok(wrong)
     }
 
-    /// Writes outcomes into the ledger: of the applied units of the range, and of everything held that is not written yet.
-    fn record(&self, tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<()> {
+    /// Writes outcomes into the ledger: of the applied units of the chunk, and of everything held that is not written yet.
+    fn record(&self, tx: &mut Transaction<'_>, chunk: i32) -> Result<()> {
         let doing = "write the merge ledger";
         tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
         tx.query(crate::sql!("merge/own_path.sql"), &[&self.own.search_path]).cannot(doing)?;
-        let range = context! { run => self.run, by => self.by, first, last };
+        let range = context! { run => self.run, by => self.by, chunk };
         stage::run(tx, crate::sql!("merge/record_units.sql"), range, doing)?;
         let needs = tx.query_one(crate::sql!("merge/record_needs.sql"), &[]).cannot(doing)?;
         let (held, given): (bool, Vec<i32>) = (needs.get(0), needs.get(1));
@@ -176,7 +170,7 @@ impl Applying<'_> {
                 stage::run(tx, crate::sql!("merge/record_merged.sql"), this, doing)?;
             }
         }
-        tx.query(crate::sql!("merge/reconcile/call_note_values.sql"), &[&first, &last]).cannot(doing)?;
+        tx.query(crate::sql!("merge/reconcile/call_note_values.sql"), &[&chunk]).cannot(doing)?;
         tx.batch_execute(crate::sql!("merge/record_rest.sql")).cannot(doing)
     }
 }
@@ -189,9 +183,9 @@ fn failure(e: postgres::Error, doing: &str) -> Failure {
     (Err::<(), _>(e).cannot(doing).err().unwrap_or_else(|| Error::failed(doing, "unknown")), again)
 }
 
-/// Everything of the range that is held so far, and whether any of it has been applied in this round.
-fn all_held(tx: &mut Transaction<'_>, first: i64, last: i64) -> Result<(Vec<Held>, bool), postgres::Error> {
-    let rows = tx.query(crate::sql!("merge/held.sql"), &[&first, &last])?;
+/// Everything of the chunk that is held so far, and whether any of it has been applied in this round.
+fn all_held(tx: &mut Transaction<'_>, chunk: i32) -> Result<(Vec<Held>, bool), postgres::Error> {
+    let rows = tx.query(crate::sql!("merge/held.sql"), &[&chunk])?;
     let undone = rows.iter().any(|r| r.get::<_, bool>(5));
     let held = rows.iter().map(|r| Held {
         u: r.get(0),

@@ -4,6 +4,7 @@
 //! ties rows together), `stage` brings them into temporary tables, `plan` decides what is held, `apply` does the rest.
 
 mod apply;
+mod chunk;
 mod cli;
 mod conflicts;
 mod ledger;
@@ -212,9 +213,13 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     let staged = stage::stage(&mut tx, &input)?;
     plan::plan(&mut tx, &targets, &primary.catalog)?;
+    let chunks = chunk::number(&mut tx, staged.last)?;
     tx.commit().cannot("plan the merge")?;
     let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
-    applying.all(client, staged, |done| bar.set_position(done))?;
+    applying.all(client, chunks, |done| {
+        // All but the last are about the same.
+        bar.set_position(units * u64::try_from(done).unwrap_or(0) / u64::try_from(chunks.max(1)).unwrap_or(1));
+    })?;
     bar.finish_and_clear();
     for batch in batches {
         ledger::record_batch(client, batch, run)?;

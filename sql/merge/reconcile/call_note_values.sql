@@ -1,2 +1,2 @@
--- Notes what the primary has beside what a range has merged. $1 first, $2 last.
-SELECT pg_temp.note_values($1, $2);
+-- Notes what the primary has beside what a chunk has merged. $1 chunk.
+SELECT pg_temp.note_values($1);

@@ -1,7 +1,7 @@
 -- A function that notes what the primary has in money and group columns of the rows that a range has merged changes into, where those changes leave
 -- them alone and the standby's image says something else.
 -- Parameters: tables [{no, name, table, key [{i, name}], values [{i, name, new (SQL over s), there (SQL over t)}]}].
-CREATE OR REPLACE FUNCTION pg_temp.note_values(first_u bigint, last_u bigint) RETURNS void LANGUAGE plpgsql AS $note$
+CREATE OR REPLACE FUNCTION pg_temp.note_values(this_chunk integer) RETURNS void LANGUAGE plpgsql AS $note$
 #variable_conflict use_column
 BEGIN
 {% for t in tables %}
@@ -11,7 +11,7 @@ BEGIN
   JOIN {{ t.table }} t ON {% for k in t.key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
   CROSS JOIN LATERAL (VALUES {% for v in t["values"] %}({{ v.i }}, {{ v.name | lit }}, {{ v.new }}, {{ v.there }}){{ ", " if not loop.last }}{% endfor %}) v (i, name, ours, there)
-  WHERE s.u BETWEEN first_u AND last_u AND x.u BETWEEN first_u AND last_u AND x.status = 'new' AND x.applied AND s.op = 'U' AND NOT s.left_out AND NOT (v.i = ANY (s.changed)) AND v.ours <> v.there
+  WHERE x.chunk = this_chunk AND x.status = 'new' AND x.applied AND s.op = 'U' AND NOT s.left_out AND NOT (v.i = ANY (s.changed)) AND v.ours <> v.there
   ON CONFLICT DO NOTHING;
 {% endfor %}
 END
