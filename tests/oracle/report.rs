@@ -34,7 +34,7 @@ impl Report {
                 Some(place) => Some(cases[place - 1].clone()),
                 None => alone(arena, cases.to_vec(), &one.plan, seed),
             };
-            let text = match case.map(|case| shrink(arena, case, &one.plan, seed)) {
+            let text = match case.map(|case| shrink(arena, case, &one.plan, seed, &one.what)) {
                 Some((small, what)) => format!("{:?}\n{}{what}\n\n", one.plan, shown(&small)),
                 None => format!("{:?}\nthe world as a whole: {}\n\n", one.plan, one.what),
             };
@@ -73,11 +73,11 @@ fn alone(arena: &Arena, mut cases: Vec<Case>, plan: &Plan, seed: u64) -> Option<
 
 /// Leaves out one thing after the other as long as the case still fails. All ways to leave out one thing are tried in
 /// one world.
-fn shrink(arena: &Arena, mut case: Case, plan: &Plan, seed: u64) -> (Case, String) {
+fn shrink(arena: &Arena, mut case: Case, plan: &Plan, seed: u64, first: &str) -> (Case, String) {
     let plan = Plan { kills: plan.kills.min(1), ..plan.clone() };
     let mut what = match run(arena, &mut [case.clone()], std::slice::from_ref(&plan), seed) {
         Err(failed) => failed.into_iter().next().map(|f| f.what).unwrap_or_default(),
-        Ok(_) => return (case, "(by itself, the case does not fail)".to_owned()),
+        Ok(_) => return (case, format!("{first}\n(by itself, the case does not fail)")),
     };
     loop {
         let mut smaller = smaller(&case);
