@@ -60,6 +60,7 @@ WHERE NOT s.left_out AND x.status <> 'rejected'
   -- That row has given the value up by then, on the standby.
   AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e JOIN pg_temp.touch g ON g.u = e.u AND g.seq = e.seq AND g.rule = {{ q.rule }} AND g.frees
     WHERE e.ok = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq))
+  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e WHERE e.op = 'I' AND e.nk = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq))
   AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ no }})
 ORDER BY s.u, s.seq;
 {% endfor %}
