@@ -212,6 +212,11 @@ impl<'a> World<'a> {
                 self.ledger()
             ));
         }
+        // Whatever is held: everything is accounted for, and the primary holds what was merged.
+        let reconciled = self.work.program("his-merge", &["reconcile"]).args(["--json"]).run();
+        if reconciled.code != 0 {
+            return Err(format!("it does not reconcile: exit code {}\n{}", reconciled.code, reconciled.shown()));
+        }
         let mut client = self.arena.primary.client(DB);
         let conflicts = self.work.json(0, "his-merge", &["conflicts"]);
         let text = |c: &serde_json::Value, name: &str| c[name].as_str().unwrap_or("-").to_owned();
