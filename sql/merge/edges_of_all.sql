@@ -6,5 +6,5 @@ SELECT u, before FROM (
   SELECT t.u, lag(t.u) OVER (PARTITION BY t.rule, t.value ORDER BY t.u, t.seq) AS before
   FROM pg_temp.touch t JOIN (
     SELECT rule, value FROM pg_temp.touch JOIN pg_temp.multi USING (rule, value) WHERE rule = ANY (ARRAY[{{ key_rules | join(", ") }}]::integer[])
-    GROUP BY rule, value HAVING bool_or(strong AND NOT takes) AND bool_or(NOT strong)) both USING (rule, value)) q
+    GROUP BY rule, value HAVING bool_or(strong AND NOT takes) AND bool_or(NOT strong)) mixed USING (rule, value)) q
 WHERE before <> u
