@@ -1,5 +1,5 @@
 -- All dependence among the staged units, and the order of changes to one row that are no dependence but must not be turned round: of counters and of
--- other columns. Parameters: key_rules [rule].
+-- other columns, and of a guarded column after what was written in view of it. Parameters: key_rules [rule].
 SELECT u, on_u FROM pg_temp.edge WHERE u <> on_u
 UNION
 SELECT u, before FROM (
@@ -8,3 +8,5 @@ SELECT u, before FROM (
     SELECT rule, value FROM pg_temp.touch JOIN pg_temp.multi USING (rule, value) WHERE rule = ANY (ARRAY[{{ key_rules | join(", ") }}]::integer[])
     GROUP BY rule, value HAVING bool_or(strong AND NOT takes) AND bool_or(NOT strong)) mixed USING (rule, value)) q
 WHERE before <> u
+UNION
+SELECT min(g.u), r.u FROM pg_temp.refer r JOIN pg_temp.guarded g USING (rule, value) WHERE r.guard AND g.u > r.u GROUP BY r.u, r.rule, r.value
