@@ -13,7 +13,7 @@ use crate::support::Program;
 const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 27] = [
+const CONTRACT: [(&str, &str, &[&str]); 30] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -45,6 +45,9 @@ const CONTRACT: [(&str, &str, &[&str]); 27] = [
     ("his-merge", "conflicts", &["[ID]"]),
     ("his-merge", "resolve", &["--take", "--why", "--money", "--dry-run"]),
     ("his-merge", "backfill", &["--changed", "--rebuilt", "--dry-run"]),
+    ("his-merge", "reconcile", &["[EVENT]", "--csv", "--accept", "--why"]),
+    ("his-merge", "numbers", &["[EVENT]"]),
+    ("his-merge", "sign-off", &["--as", "--dry-run"]),
 ];
 
 /// What every program takes, before or after the subcommand.
@@ -306,8 +309,17 @@ fn every_key_of_the_profile_is_in_the_manual() {
     let values = choices.flat_map(|list| list.split(',').map(|v| v.trim().trim_matches('"')));
     let missing: Vec<&str> = keys.iter().copied().chain(values).filter(|word| !names(&page, word)).collect();
     assert!(missing.is_empty(), "man/his.toml.5 does not name {missing:?}");
-    for section in ["[site]", "[primary]", "[standby]", "[store]", "[limits]", "[endpoint]", "[[table]]", "[[numbers]]"]
-    {
+    for section in [
+        "[site]",
+        "[primary]",
+        "[standby]",
+        "[store]",
+        "[limits]",
+        "[endpoint]",
+        "[[table]]",
+        "[[numbers]]",
+        "[[report]]",
+    ] {
         assert!(page.contains(&format!(".SH {section}\n")), "man/his.toml.5 has no section {section}");
     }
 }

@@ -57,9 +57,10 @@ WHERE NOT s.left_out AND x.status <> 'rejected'
   AND NOT ({% for k in key %}f.k{{ k.i }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %})
   AND (s.op = 'I' OR NOT ({% for k in key %}f.k{{ k.i }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}))
   AND NOT EXISTS (SELECT FROM pg_temp.late l WHERE l.u = s.u AND l.seq = s.seq AND l.rule = w.rule AND l.value = w.value)
-  -- That row has given the value up by then, on the standby.
-  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e JOIN pg_temp.touch g ON g.u = e.u AND g.seq = e.seq AND g.rule = {{ q.rule }} AND g.frees
-    WHERE e.ok = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq))
+  -- That row has given the value up by then, or gone, on the standby.
+  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e WHERE e.ok = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq)
+    AND (e.op = 'D' OR EXISTS (SELECT FROM pg_temp.touch g WHERE g.u = e.u AND g.seq = e.seq AND g.rule = {{ q.rule }} AND g.frees)))
+  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e WHERE e.op = 'I' AND e.nk = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq))
   AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ no }})
 ORDER BY s.u, s.seq;
 {% endfor %}
@@ -93,7 +94,7 @@ WHERE NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'D' OR s.changed && 
   -- A value that the unit gives to another row keeps its references.
   AND NOT EXISTS (SELECT FROM pg_temp.touch w WHERE w.rule = {{ r.rule }} AND w.value = {{ r.old }} AND w.takes AND w.u = s.u AND w.seq > s.seq)
 {% if r.from_no %}
-  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ r.from_no }} g JOIN pg_temp.unit y ON y.u = g.u WHERE g.ok = {{ r.from_key }} AND y.status <> 'rejected'
+  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ r.from_no }} g JOIN pg_temp.unit y ON y.u = g.u WHERE g.ok = {{ r.from_key }} AND g.u <= s.u AND y.status <> 'rejected'
     AND (g.op = 'D' OR g.rekeyed OR g.changed && ARRAY[{{ r.from_positions | join(", ") }}]::integer[]))
 {% endif %};
 {% endfor %}

@@ -25,6 +25,8 @@ UPDATE pg_temp.unit x SET status = 'rejected', kind = c.kind FROM pg_temp.confli
 UPDATE pg_temp.unit x SET status = 'held', kind = c.kind, reason = c.reason
 FROM (SELECT DISTINCT ON (u) u, kind, reason FROM pg_temp.conflict WHERE take IS NULL ORDER BY u, seq NULLS LAST, kind) c WHERE c.u = x.u AND x.status = 'new';
 -- What a person was asked about stays held until the answer, also when the cause has gone.
+UPDATE pg_temp.unit x SET asked = true FROM his_emergency.conflict k
+WHERE x.prior = 'held' AND (k.event, k.generation, k.xid) = (x.event, x.generation, x.xid) AND k.kind <> 'depends' AND k.take IS NULL;
 UPDATE pg_temp.unit x SET status = 'held', kind = k.kind, reason = k.reason
 FROM his_emergency.conflict k WHERE x.prior = 'held' AND x.status = 'new' AND (k.event, k.generation, k.xid) = (x.event, x.generation, x.xid) AND k.kind <> 'depends' AND k.take IS NULL;
 {% for t in tables %}

@@ -6,6 +6,7 @@ FROM (
   FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
   CROSS JOIN LATERAL (VALUES (coalesce(s.nk, s.ok), s.op), (CASE WHEN s.rekeyed THEN s.ok END, 'D'::"char")) k (value, what)
   WHERE x.applied AND x.chunk = this_chunk AND NOT s.left_out AND k.value IS NOT NULL
+    AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE (a.u, a.seq, a.table_no) = (s.u, s.seq, {{ no }}))
   ORDER BY k.value, s.u DESC, s.seq DESC) s
 LEFT JOIN {{ table }} t ON {% for k in key %}t.{{ k.name | id }} = CASE WHEN s.what = 'D' THEN s.o{{ k.i }} ELSE s.n{{ k.i }} END{{ " AND " if not loop.last }}{% endfor %}
 

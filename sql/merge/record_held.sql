@@ -10,7 +10,8 @@ SELECT x.event, x.generation, x.xid, c.seq, {{ name | lit }}, {{ key_of("s.o", "
 FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) JOIN pg_temp.stage_{{ no }} s USING (u, seq)
 WHERE c.table_no = {{ no }}
   -- What a policy has decided is written down also when the unit is merged: no silent winner.
-  AND (x.status IN ('held', 'rejected') AND NOT x.recorded OR c.by_policy AND EXISTS (SELECT FROM pg_temp.outcome o WHERE o.u = x.u AND o.status = 'merged'))
+  -- One who is still to answer is not asked more; what else there is is found when the answer is in.
+  AND (x.status IN ('held', 'rejected') AND NOT x.recorded AND NOT x.asked OR c.by_policy AND EXISTS (SELECT FROM pg_temp.outcome o WHERE o.u = x.u AND o.status = 'merged'))
   AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.seq, k.table_name, k.kind, k.rule) = (x.event, x.generation, x.xid, c.seq, {{ name | lit }}, c.kind, c.rule))
 ORDER BY c.u, c.seq, c.kind, c.rule;
 UPDATE his_emergency.conflict k SET "primary" = c.there, reason = c.reason, differ = c.differ

@@ -1,7 +1,7 @@
 -- Writes what units wait for, and closes the record of this transaction. No parameters.
 INSERT INTO his_emergency.conflict (event, generation, xid, kind, rule, reason, differ)
 SELECT x.event, x.generation, x.xid, c.kind, c.rule, c.reason, c.differ
-FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) WHERE c.seq IS NULL AND x.status IN ('held', 'rejected') AND NOT x.recorded AND x.status = 'held'
+FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) WHERE c.seq IS NULL AND x.status IN ('held', 'rejected') AND NOT x.recorded AND x.status = 'held' AND NOT x.asked
   AND NOT EXISTS (SELECT FROM his_emergency.conflict k WHERE (k.event, k.generation, k.xid, k.kind, k.rule) = (x.event, x.generation, x.xid, c.kind, c.rule) AND k.seq IS NULL);
 DELETE FROM his_emergency.waits w USING pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE w.unit = x.name AND x.prior = 'held' AND o.status = 'merged';
 DELETE FROM his_emergency.waits w USING pg_temp.unit x WHERE w.unit = x.name AND x.prior = 'held' AND x.status IN ('held', 'rejected') AND NOT x.recorded;

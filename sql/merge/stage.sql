@@ -10,7 +10,7 @@ CREATE TEMPORARY TABLE raw_unit (
 CREATE TEMPORARY TABLE unit (
   u bigint PRIMARY KEY, b integer NOT NULL, event text NOT NULL, epoch bigint NOT NULL, batch bigint NOT NULL, generation bigint NOT NULL, xid bigint NOT NULL,
   name text NOT NULL, last_seq bigint, rows bigint, at timestamptz, "user" text, application text, address text, prior text, known_hash text, hash text,
-  status text NOT NULL DEFAULT 'new', hard boolean NOT NULL DEFAULT false, recorded boolean NOT NULL DEFAULT false, chunk integer NOT NULL DEFAULT 0, applied boolean NOT NULL DEFAULT false, kind text, reason text, at_table integer, at_seq bigint
+  status text NOT NULL DEFAULT 'new', hard boolean NOT NULL DEFAULT false, recorded boolean NOT NULL DEFAULT false, asked boolean NOT NULL DEFAULT false, chunk integer NOT NULL DEFAULT 0, applied boolean NOT NULL DEFAULT false, kind text, reason text, at_table integer, at_seq bigint
 );
 CREATE TEMPORARY TABLE touch (
   u bigint NOT NULL, seq bigint NOT NULL, rule integer NOT NULL, value bigint NOT NULL, strong boolean NOT NULL, takes boolean NOT NULL, frees boolean NOT NULL

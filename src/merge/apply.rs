@@ -116,11 +116,14 @@ impl Applying<'_> {
                 round.commit().map_err(retry)?;
                 return tx.commit().map_err(retry);
             }
-            // Something was applied that must not be: again, without it from the start.
-            careful = true;
-            held = now;
-            held.extend(wrong);
             round.rollback().map_err(retry)?;
+            if careful {
+                // Something was applied that must not be: again, without it from the start.
+                held = now;
+                held.extend(wrong);
+            }
+            // Set-wise, an order that does not matter to the plan may matter here: in their own order first.
+            careful = true;
         }
     }
 

@@ -4,8 +4,10 @@
 //! components) of the graph of dependence. Knots are put in an order in which each follows what it depends on, the
 //! earliest first, and cut into chunks.
 
-use crate::db::Transaction;
+use super::target::Target;
+use crate::db::{Transaction, sql};
 use crate::error::{Cannot, Result};
+use minijinja::context;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Write;
@@ -15,13 +17,15 @@ use std::io::Write;
 const UNITS: usize = 500;
 
 /// Numbers the chunks of the staged units from 1; gives how many there are.
-pub fn number(tx: &mut Transaction<'_>, last: i64) -> Result<i32> {
+pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result<i32> {
     let doing = "put the units into an order";
     let documents: bool = tx.query_one(crate::sql!("merge/has_documents.sql"), &[]).cannot(doing)?.get(0);
     let units = usize::try_from(last).unwrap_or(0);
     let chunks = if documents {
         let mut edges: Vec<(u32, u32)> = Vec::new();
-        for row in tx.query(crate::sql!("merge/edges_of_all.sql"), &[]).cannot(doing)? {
+        let key_rules: Vec<usize> = targets.iter().map(|t| t.key_rule).collect();
+        let text = sql::render(crate::sql!("merge/edges_of_all.sql"), context! { key_rules })?;
+        for row in tx.query(&text, &[]).cannot(doing)? {
             let at = |column| u32::try_from(row.get::<_, i64>(column) - 1).unwrap_or(0);
             edges.push((at(0), at(1)));
         }

@@ -216,7 +216,7 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     let staged = stage::stage(&mut tx, &input)?;
     plan::plan(&mut tx, &targets, &primary.catalog)?;
-    let chunks = chunk::number(&mut tx, staged.last)?;
+    let chunks = chunk::number(&mut tx, staged.last, &targets)?;
     tx.commit().cannot("plan the merge")?;
     let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
     applying.all(client, chunks, |done| {

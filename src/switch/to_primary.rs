@@ -12,6 +12,7 @@ use crate::db::{self, Server};
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::merge::{self, Account};
+use crate::queue;
 use crate::standby::{Gate, Generation};
 use crate::store::{Event, FenceState, Kind, Mode, State};
 use chrono::Utc;
@@ -153,6 +154,12 @@ impl Return<'_> {
     /// Merges batch after batch while the windows work, until what is left is quick.
     fn merge_while_they_work(&self) -> Result<()> {
         let site = self.site;
+        // Also batches that are merged: a damaged one is to be known before the windows are shut out, not after.
+        if let Some(event) = site.store.state()?.event
+            && let (_, Some(damage)) = queue::chain(&site.store, &event.id)?
+        {
+            return Err(damage);
+        }
         for round in 1..=ROUNDS {
             let exported = precedence::undisturbed(site, Kind::Export, || export::run(site, false))?;
             let units: u64 = exported.batches.iter().map(|b| b.units).sum();

@@ -31,13 +31,16 @@ pub struct Primary {
     brought: BTreeSet<(usize, Key, usize)>,
     /// Rows that the units at hand touch: whatever they hold, they are none of the gap.
     touched: BTreeSet<(usize, Key)>,
+    /// Rows with a key that the unit at hand wanted to make: they stay as they are.
+    in_the_way: BTreeSet<(usize, Key)>,
     /// Rows that were there already, whole and equal, with the unit that would have inserted each.
     pub already: BTreeSet<(usize, usize, Key)>,
 }
 
 impl Merging {
     pub fn new(rows: State) -> Self {
-        let primary = Primary { rows, brought: BTreeSet::new(), touched: BTreeSet::new(), already: BTreeSet::new() };
+        let [touched, in_the_way] = [(); 2].map(|()| BTreeSet::new());
+        let primary = Primary { rows, brought: BTreeSet::new(), touched, in_the_way, already: BTreeSet::new() };
         Self { primary, held: BTreeMap::new(), merged: BTreeSet::new() }
     }
 
@@ -46,10 +49,7 @@ impl Merging {
         let pending: BTreeSet<usize> = new.chain(self.held.keys().copied()).collect();
         let pending: Vec<usize> = pending.into_iter().collect();
         let edges = edges(units, &pending);
-        let changes = pending.iter().flat_map(|u| &units[*u].changes);
-        self.primary.touched = changes
-            .flat_map(|c| [&c.old, &c.new].into_iter().flatten().map(|row| (c.table, key_of(c.table, row))))
-            .collect();
+        self.primary.touched = pending.iter().flat_map(|u| &units[*u].changes).flat_map(keys).collect();
         let mut own: BTreeMap<usize, Kinds> =
             self.held.iter().filter(|(_, k)| !k.contains(&DEPENDS)).map(|(u, k)| (*u, k.clone())).collect();
         loop {
@@ -107,6 +107,7 @@ impl Primary {
     /// unit's later changes are compared with what the unit itself did.
     fn apply(&mut self, number: usize, unit: &Unit) -> Kinds {
         let mut kinds = Kinds::new();
+        self.in_the_way.clear();
         let mut add = |kind, table: usize| kinds.insert((kind, SCHEMA.tables[table].name));
         for change in &unit.changes {
             for kind in self.apply_change(number, change) {
@@ -142,17 +143,36 @@ impl Primary {
     fn write_change(&mut self, number: usize, change: &Change) -> Vec<&'static str> {
         let (t, table) = (change.table, &SCHEMA.tables[change.table]);
         let mut found = Vec::new();
+        if let Some(old) = change.old.as_ref().filter(|old| self.in_the_way.contains(&(t, key_of(t, old)))) {
+            let key = key_of(t, old);
+            match &change.new {
+                Some(new) => {
+                    self.in_the_way.remove(&(t, key));
+                    self.in_the_way.insert((t, key_of(t, new)));
+                    self.look_at_values(change, new, &mut found);
+                }
+                None => self.rows.remove(t, &key),
+            }
+            return found;
+        }
         let there = change.old.as_ref().map(|old| self.rows.get(t, &key_of(t, old)).cloned());
         match (&change.old, &change.new) {
             (None, Some(new)) => {
                 let key = key_of(t, new);
                 if let Some(row) = self.rows.get(t, &key) {
+                    let row = row.clone();
                     let ours = (0..table.columns.len()).any(|c| self.brought.contains(&(t, key.clone(), c)));
                     if !ours && (0..table.columns.len()).all(|c| !table.guarded(c) || row[c] == new[c]) {
-                        self.already.insert((number, t, key));
+                        self.look_at_guards(change, new, &mut found);
+                        if found.is_empty() {
+                            self.already.insert((number, t, key));
+                        }
                         return found;
                     }
                     found.push("exists");
+                    self.in_the_way.insert((t, key));
+                    self.look_at_values(change, new, &mut found);
+                    return found;
                 }
                 self.look_at_values(change, new, &mut found);
                 self.write(t, new.clone(), 0..table.columns.len());
@@ -161,6 +181,9 @@ impl Primary {
                 let changed = changed(change);
                 let Some(row) = there.flatten() else {
                     found.push("missing");
+                    if key_of(t, old) != key_of(t, new) && self.rows.get(t, &key_of(t, new)).is_some() {
+                        found.push("exists");
+                    }
                     self.look_at_values(change, new, &mut found);
                     return found;
                 };
@@ -172,6 +195,9 @@ impl Primary {
                 if key != moved {
                     if self.rows.get(t, &moved).is_some() {
                         found.push("exists");
+                        self.in_the_way.insert((t, moved));
+                        self.look_at_values(change, new, &mut found);
+                        return found;
                     }
                     for column in 0..table.columns.len() {
                         if self.brought.remove(&(t, key.clone(), column)) {
@@ -236,6 +262,12 @@ impl Primary {
         if same || table.once.iter().any(|c| written.contains(c) && twin(&[*c])) {
             found.push("twin");
         }
+        self.look_at_guards(change, row, found);
+    }
+
+    /// Whether the parents of `row` are as the standby knew them.
+    fn look_at_guards(&self, change: &Change, row: &Row, found: &mut Vec<&'static str>) {
+        let (table, written) = (&SCHEMA.tables[change.table], written(change));
         for (column, of) in table.guard.iter().filter(|(c, _)| written.contains(c)) {
             let to = table.reference(*column).expect("a guard goes through a reference").to;
             let parent = |rows: &State| rows.get(to, &[row[*column]]).map(|r| some(r, of));

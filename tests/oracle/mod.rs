@@ -23,16 +23,22 @@ use std::thread;
 use std::time::Instant;
 use world::{Arena, Plan, World};
 
-/// Cases in one world.
-const WORLD: usize = 500;
-
 fn setting(name: &str, default: usize) -> usize {
     env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name} is '{text}': {e}")))
+}
+
+/// Says what is done, when `HIS_TRACE` is set.
+fn trace(text: &str) {
+    if env::var_os("HIS_TRACE").is_some() {
+        eprintln!("{text}");
+    }
 }
 
 #[test]
 fn random_histories_on_both_sides_merge_as_the_oracle_says() {
     let (cases, seed) = (setting("HIS_CASES", 2000), setting("HIS_SEED", 20_261_122) as u64);
+    // Cases in one world.
+    let width = setting("HIS_WORLD", 500);
     let go_on = setting("HIS_GO_ON", 0) > 0;
     let began = Instant::now();
     let (next, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -42,12 +48,12 @@ fn random_histories_on_both_sides_merge_as_the_oracle_says() {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let failed = report.lock().expect("no worker panics").failed();
-            if number * WORLD >= cases || (failed && !go_on) {
+            if number * width >= cases || (failed && !go_on) {
                 return;
             }
             let seed = seed + number as u64;
             let mut random = Random::new(seed);
-            let count = WORLD.min(cases - number * WORLD);
+            let count = width.min(cases - number * width);
             let mut cases: Vec<Case> = (0..count).map(|_| history::case(&mut random.fork())).collect();
             match run(&arena, &mut cases, &plans(&mut random), seed) {
                 Ok(found) => drop(conflicts.fetch_add(found, Ordering::Relaxed)),
@@ -70,11 +76,12 @@ fn random_histories_on_both_sides_merge_as_the_oracle_says() {
 fn plans(random: &mut Random) -> Vec<Plan> {
     let late = random.percent(30);
     let all = Plan { runs: vec![BATCHES], kills: 0, late };
-    let mut runs = vec![1; BATCHES];
-    if random.percent(50) {
-        runs = vec![1 + random.below(BATCHES - 1), 0];
-    }
-    vec![all, Plan { runs, kills: random.below(3), late: random.percent(30) }]
+    let other = match random.below(3) {
+        0 => Plan { runs: vec![BATCHES], kills: 1 + random.below(5), late },
+        1 => Plan { runs: vec![1; BATCHES], kills: random.below(2), late },
+        _ => Plan { runs: vec![1 + random.below(BATCHES - 1), 0], kills: random.below(3), late: random.percent(30) },
+    };
+    vec![all, other]
 }
 
 /// What went wrong with a world.
@@ -90,9 +97,7 @@ fn run(arena: &Arena, cases: &mut [Case], plans: &[Plan], seed: u64) -> Result<u
     let played: Vec<Played> = cases.iter_mut().map(Case::play).collect();
     let failed = |plan: &Plan, place, what| Failed { plan: plan.clone(), place, what };
     let mut random = Random::new(seed ^ 0x5EED);
-    let t0 = Instant::now();
     let world = World::new(arena, cases, &played, &mut random).map_err(|e| vec![failed(&plans[0], None, e)])?;
-    eprintln!("world {:?}", t0.elapsed());
     let (mut conflicts, mut all_wrong) = (0, Vec::<Failed>::new());
     for (number, plan) in plans.iter().enumerate() {
         if number > 0 {
@@ -110,7 +115,7 @@ fn run(arena: &Arena, cases: &mut [Case], plans: &[Plan], seed: u64) -> Result<u
         conflicts = expected.iter().filter(|m| !m.held.is_empty()).count();
         let mut wrong = Vec::new();
         for (place, (played, expected)) in (1..).zip(played.iter().zip(&expected)) {
-            let differences = judge::differences(place, played, expected, &world, &found);
+            let differences = judge::differences(place, played, expected, plan, &world, &found);
             if !differences.is_empty() {
                 wrong.push(failed(plan, Some(place), differences.join("\n")));
             }
@@ -122,7 +127,7 @@ fn run(arena: &Arena, cases: &mut [Case], plans: &[Plan], seed: u64) -> Result<u
                 wrong.push(failed(plan, None, differences.join("\n")));
             }
         }
-        eprintln!("judged {:?} {conflicts}", t0.elapsed());
+        trace(&format!("seed {seed}: {} units, {conflicts} cases with a conflict, {plan:?}", found.account["units"]));
         all_wrong.extend(wrong);
     }
     if all_wrong.is_empty() { Ok(conflicts) } else { Err(all_wrong) }

@@ -4,7 +4,7 @@ use super::history::{Case, Transaction};
 use super::schema::SCHEMA;
 use super::server::shown_row;
 use super::world::{Arena, Plan};
-use super::{Failed, run, setting};
+use super::{Failed, run, setting, trace};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -25,6 +25,7 @@ impl Report {
         let places: BTreeSet<usize> = failed.iter().filter_map(|f| f.place).collect();
         self.text += &format!("HIS_SEED={seed} HIS_CASES={}: {} cases fail\n", cases.len(), places.len());
         for one in failed {
+            trace(&format!("seed {seed} {:?} {:?} {}", one.place, one.plan, one.what.replace('\n', " | ")));
             let sort = sort_of(&one.what);
             if self.sorts.contains(&sort) || self.sorts.len() >= setting("HIS_SHOW", 3) {
                 continue;
@@ -34,11 +35,15 @@ impl Report {
                 Some(place) => Some(cases[place - 1].clone()),
                 None => alone(arena, cases.to_vec(), &one.plan, seed),
             };
-            let text = match case.map(|case| shrink(arena, case, &one.plan, seed, &one.what)) {
-                Some((small, what)) => format!("{:?}\n{}{what}\n\n", one.plan, shown(&small)),
+            let text = match case.map(|case| shrink(arena, case, &one.plan, seed)) {
+                Some((small, Some(what))) => format!("{:?}\n{}{what}\n\n", one.plan, shown(&small)),
+                Some((case, None)) => {
+                    let what = &one.what;
+                    format!("{:?}\n{}{what}\n(the case does not fail by itself)\n\n", one.plan, shown(&case))
+                }
                 None => format!("{:?}\nthe world as a whole: {}\n\n", one.plan, one.what),
             };
-            eprintln!("{text}");
+            trace(&text);
             self.text += &text;
         }
     }
@@ -59,10 +64,14 @@ fn sort_of(what: &str) -> String {
 
 /// Some case that fails without the others, for a world that fails as a whole.
 fn alone(arena: &Arena, mut cases: Vec<Case>, plan: &Plan, seed: u64) -> Option<Case> {
+    let fails = |cases: &[Case]| match run(arena, &mut cases.to_vec(), std::slice::from_ref(plan), seed) {
+        Err(failed) => failed.iter().any(|f| f.place.is_none()),
+        Ok(_) => false,
+    };
     while cases.len() > 1 {
         let other = cases.split_off(cases.len() / 2);
-        if run(arena, &mut cases.clone(), std::slice::from_ref(plan), seed).is_ok() {
-            if run(arena, &mut other.clone(), std::slice::from_ref(plan), seed).is_ok() {
+        if !fails(&cases) {
+            if !fails(&other) {
                 return None;
             }
             cases = other;
@@ -73,15 +82,17 @@ fn alone(arena: &Arena, mut cases: Vec<Case>, plan: &Plan, seed: u64) -> Option<
 
 /// Leaves out one thing after the other as long as the case still fails. All ways to leave out one thing are tried in
 /// one world.
-fn shrink(arena: &Arena, mut case: Case, plan: &Plan, seed: u64, first: &str) -> (Case, String) {
+fn shrink(arena: &Arena, mut case: Case, plan: &Plan, seed: u64) -> (Case, Option<String>) {
     let plan = Plan { kills: plan.kills.min(1), ..plan.clone() };
     let mut what = match run(arena, &mut [case.clone()], std::slice::from_ref(&plan), seed) {
         Err(failed) => failed.into_iter().next().map(|f| f.what).unwrap_or_default(),
-        Ok(_) => return (case, format!("{first}\n(by itself, the case does not fail)")),
+        Ok(_) => return (case, None),
     };
     loop {
         let mut smaller = smaller(&case);
-        let Err(failed) = run(arena, &mut smaller, std::slice::from_ref(&plan), seed) else { return (case, what) };
+        let Err(failed) = run(arena, &mut smaller, std::slice::from_ref(&plan), seed) else {
+            return (case, Some(what));
+        };
         let Some(first) = failed.into_iter().find(|f| f.place.is_some()) else {
             // The world fails as a whole: one after the other.
             let fails = smaller.into_iter().find_map(|mut s| {
@@ -90,7 +101,7 @@ fn shrink(arena: &Arena, mut case: Case, plan: &Plan, seed: u64, first: &str) ->
             });
             match fails {
                 Some((s, w)) => (case, what) = (s, w),
-                None => return (case, what),
+                None => return (case, Some(what)),
             }
             continue;
         };

@@ -86,18 +86,14 @@ pub fn word(number: usize) -> &'static str {
 /// What histories do and profiles say; `HIS_WITHOUT=twin,guard` leaves some out.
 pub fn with(feature: &str) -> bool {
     static WITHOUT: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let named: Vec<String> = env::var("HIS_WITHOUT")
-            .unwrap_or_default()
-            .split(',')
-            .map(str::to_owned)
-            .filter(|f| !f.is_empty())
-            .collect();
+        let text = env::var("HIS_WITHOUT").unwrap_or_default();
+        let named: Vec<String> = text.split(',').map(str::to_owned).filter(|f| !f.is_empty()).collect();
         for feature in &named {
             assert!(FEATURES.contains(&feature.as_str()), "HIS_WITHOUT names '{feature}' (expected {FEATURES:?})");
         }
         named
     });
-    debug_assert!(FEATURES.contains(&feature));
+    debug_assert!(FEATURES.contains(&feature), "{feature}");
     !WITHOUT.iter().any(|w| w == feature)
 }
 

@@ -203,7 +203,7 @@ impl Running {
                 let moved = key_of(*table, &new);
                 refuse_if(moved != *key && self.now.get(*table, &moved).is_some())?;
                 self.write(*table, Some(&old), Some(Arc::new(new)))?;
-                if moved != *key { self.left_behind(*table, key) } else { Ok(()) }
+                if moved == *key { Ok(()) } else { self.left_behind(*table, key) }
             }
             Statement::Delete { table, key } => {
                 let old = self.now.get(*table, key).ok_or(Refused)?.clone();

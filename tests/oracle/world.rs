@@ -2,19 +2,20 @@
 //! merge carry hundreds of them and each is judged by itself.
 
 use super::history::{BATCHES, Case, Played};
-use super::open;
 use super::random::Random;
 use super::schema::SCHEMA;
 use super::server::{State, WIDTH, shown};
+use super::{open, trace};
 use crate::support::sql::text_rows;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Digest, Workplace};
 use postgres::{Client, SimpleQueryMessage};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How the batches of a world are merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +42,16 @@ pub struct World<'a> {
     pub transactions: BTreeMap<String, (usize, usize)>,
     /// The batch that each part of the windows' work was exported in, if there was any.
     batches: Vec<Option<PathBuf>>,
+    /// How long a whole merge takes, as far as is known.
+    takes: Cell<Duration>,
 }
 
 /// What the programs made of it.
 pub struct Found {
     /// `his-merge conflicts`: unit, kind, table.
     pub conflicts: Vec<(String, String, String)>,
+    /// What the ledger says of each unit.
+    pub status: BTreeMap<String, String>,
     /// Rows of the primary by place and table.
     pub rows: Rows,
     /// `his_emergency.already`: unit's transaction id, table, key.
@@ -83,7 +88,13 @@ impl<'a> World<'a> {
         }
         let work = Workplace::new(&arena.primary, &arena.standby, &SCHEMA.profile());
         open::open(&arena.standby, &work);
-        let mut world = Self { arena, work, transactions: BTreeMap::new(), batches: Vec::new() };
+        let mut world = Self {
+            arena,
+            work,
+            transactions: BTreeMap::new(),
+            batches: Vec::new(),
+            takes: Cell::new(Duration::from_secs(1)),
+        };
         world.work_of_the_primary(cases)?;
         for batch in 0..BATCHES {
             world.work_of_the_windows(cases, played, batch, random)?;
@@ -176,6 +187,7 @@ impl<'a> World<'a> {
         if plan.late {
             open::end(&self.work);
         }
+        let began = Instant::now();
         let mut account = serde_json::Value::Null;
         let mut batches = self.batches.iter();
         for (number, count) in (1..).zip(&plan.runs) {
@@ -191,10 +203,12 @@ impl<'a> World<'a> {
             }
             account = self.run(&args, plan.kills, random)?;
         }
+        if plan.runs.len() == 1 && plan.kills == 0 {
+            self.takes.set(began.elapsed());
+        }
         let (digest, ledger) = (self.digest(), self.ledger());
         let args: &[&str] = if plan.late { &[] } else { &["--early"] };
         let again = self.work.program("his-merge", args).args(["--json"]).run();
-        eprintln!("  again {:?}", again.took);
         let again = if matches!(again.code, 0 | 3) { again.json() } else { return Err(again.shown()) };
         let status = self.work.json(0, "his-merge", &["status"]);
         for (what, said) in [("again", &again), ("status", &status)] {
@@ -212,12 +226,18 @@ impl<'a> World<'a> {
                 self.ledger()
             ));
         }
+        // Whatever is held: everything is accounted for, and the primary holds what was merged.
+        let reconciled = self.work.program("his-merge", &["reconcile"]).args(["--json"]).run();
+        if reconciled.code != 0 {
+            return Err(format!("it does not reconcile: exit code {}\n{}", reconciled.code, reconciled.shown()));
+        }
         let mut client = self.arena.primary.client(DB);
         let conflicts = self.work.json(0, "his-merge", &["conflicts"]);
         let text = |c: &serde_json::Value, name: &str| c[name].as_str().unwrap_or("-").to_owned();
         let conflicts = conflicts["conflicts"].as_array().cloned().unwrap_or_default();
         Ok(Found {
             conflicts: conflicts.iter().map(|c| (text(c, "unit"), text(c, "kind"), text(c, "table"))).collect(),
+            status: statuses(&mut client),
             rows: rows(&mut client),
             already: already(&mut client),
             account,
@@ -229,17 +249,18 @@ impl<'a> World<'a> {
         let args: Vec<&str> = args.iter().map(String::as_str).chain(["--json"]).collect();
         for _ in 0..kills {
             let running = self.work.start("his-merge", &args);
-            thread::sleep(Duration::from_millis(random.next() % 1500));
+            thread::sleep(self.takes.get().mul_f32(0.01 * random.below(100) as f32));
             let ran = running.kill();
             if !matches!(ran.code, 0 | 3 | 7 | 137) {
                 return Err(format!("{}\n{}", ran.what, ran.shown()));
             }
+            trace(&format!("killed: {}", ran.code));
         }
         for _ in 0..200 {
             let ran = self.work.run("his-merge", &args);
             match ran.code {
                 0 | 3 => {
-                    eprintln!("  took {:?}", ran.took);
+                    trace(&format!("{} took {:?}", ran.what, ran.took));
                     return Ok(ran.json());
                 }
                 // The session of one that was killed has yet to notice.
@@ -328,6 +349,12 @@ pub fn expected_rows(state: &State, place: usize) -> BTreeMap<usize, Vec<String>
 /// The rows of one place by table.
 pub fn of_place(rows: &Rows, place: usize) -> BTreeMap<usize, Vec<String>> {
     rows.range((place, 0)..(place + 1, 0)).map(|((_, table), rows)| (*table, rows.clone())).collect()
+}
+
+fn statuses(client: &mut Client) -> BTreeMap<String, String> {
+    let sql = "SELECT event || '/' || generation || '-' || xid, status FROM his_emergency.unit";
+    let rows = client.query(sql, &[]).expect("the ledger can be read");
+    rows.iter().map(|r| (r.get(0), r.get(1))).collect()
 }
 
 fn already(client: &mut Client) -> Vec<(String, String, String)> {

@@ -48,7 +48,7 @@ pub(super) fn plan_all(tx: &mut Transaction<'_>, targets: &[Target], primary: &P
         stage::run(tx, crate::sql!("merge/backfill/not_made.sql"), this, DOING)?;
     }
     plan::plan(tx, targets, &primary.catalog)?;
-    chunk::number(tx, last)
+    chunk::number(tx, last, targets)
 }
 
 pub(super) fn apply(
