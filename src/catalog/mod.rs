@@ -2,6 +2,7 @@
 
 use crate::db::Client;
 use crate::error::{Cannot, Error, Result};
+use postgres::error::SqlState;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -199,8 +200,18 @@ pub struct Catalog {
 
 impl Catalog {
     /// Reads the catalog under the session's current transaction, if there is one.
+    ///
+    /// The server shows an index or a default only when nobody changes the structure of its table: that is waited for, but
+    /// never longer than 3 s (4 then, and the table is named where that can still be asked).
     pub fn read(client: &mut impl postgres::GenericClient) -> Result<Catalog> {
-        let rows = client.query(crate::sql!("catalog/tables.sql"), &[]).cannot("read the catalog of the database")?;
+        let doing = "read the structure of the tables";
+        let wait = |client: &mut _, limit: &str| -> Result<String> { lock_limit(client, limit).cannot(doing) };
+        let before = wait(client, LOCK_LIMIT)?;
+        let rows = match client.query(crate::sql!("catalog/tables.sql"), &[]) {
+            Err(e) if e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(changing(client, &before, doing)),
+            rows => rows.cannot(doing)?,
+        };
+        wait(client, &before)?;
         let mut tables = std::collections::BTreeMap::new();
         for row in rows {
             let table: Table =
@@ -246,6 +257,22 @@ impl Catalog {
     pub fn references_to<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = (&'a Table, &'a ForeignKey)> {
         self.iter().flat_map(|t| t.foreign_keys.iter().map(move |f| (t, f))).filter(move |(_, f)| f.to() == *name)
     }
+}
+
+/// Longest wait for whoever changes a table's structure.
+const LOCK_LIMIT: &str = "3 s";
+
+fn lock_limit(client: &mut impl postgres::GenericClient, limit: &str) -> std::result::Result<String, postgres::Error> {
+    client.query_one(crate::sql!("catalog/lock_limit.sql"), &[&limit]).map(|row| row.get(0))
+}
+
+/// The refusal (4) when a structure is being changed. In a transaction that the wait has broken, nothing can be asked any more.
+fn changing(client: &mut impl postgres::GenericClient, before: &str, doing: &str) -> Error {
+    let found = lock_limit(client, before).and_then(|_| client.query_opt(crate::sql!("catalog/changing.sql"), &[]));
+    let table = found.ok().flatten().map(|row| Name { schema: row.get(0), name: row.get(1) });
+    let what = table.map_or_else(|| "a table".to_owned(), |name| format!("'{name}'"));
+    Error::refused(doing, format!("somebody changes the structure of {what} (DDL): no lock within {LOCK_LIMIT}"))
+        .hint("nothing was changed; run the same command again when that change is done.")
 }
 
 #[cfg(test)]

@@ -155,8 +155,8 @@ fn ddl_that_is_under_way_is_waited_for_three_seconds_and_named() {
     let mut ddl = primary.client("his");
     ddl.batch_execute("BEGIN; ALTER TABLE outpatient.line ADD COLUMN more int").expect("DDL");
     let ran = workplace.run(SNAPSHOT, &[]).expect(4);
-    let said = "cannot download 'outpatient.line': somebody changes its structure (DDL): no lock within 3 s";
-    assert_eq!(ran.says(said).hint(), "nothing was taken; run his-snapshot again when that change is done.");
+    let said = "cannot read the structure of the tables: somebody changes the structure of 'outpatient.line' (DDL): no lock within 3 s";
+    assert_eq!(ran.says(said).hint(), "nothing was changed; run the same command again when that change is done.");
     assert_eq!(entries(&workplace), [""; 0]);
     ddl.batch_execute("COMMIT").expect("a commit");
     assert_eq!(csv(&path(&take(&workplace)), "outpatient.line"), "line_id,charge_id,amount,more\n");
