@@ -1,4 +1,5 @@
 mod account;
+mod backfill;
 mod circle;
 mod exit_codes;
 mod export;

@@ -3,6 +3,7 @@
 use crate::catalog;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub const FORMAT: u32 = 1;
 /// What a snapshot is and what is in it.
@@ -30,6 +31,12 @@ pub struct Manifest {
     pub sequences: Vec<Sequence>,
     pub settings: Vec<Setting>,
     pub roles: Vec<Role>,
+    /// Tables that are not downloaded and hang together with one that is: by a foreign key, or as its partition.
+    #[serde(default)]
+    pub related: Vec<catalog::Table>,
+    /// The merge ledger as of this snapshot; empty when there was none.
+    #[serde(default)]
+    pub ledger_tables: Vec<LedgerTable>,
     pub rows: u64,
     pub bytes: u64,
     pub seconds: f64,
@@ -56,6 +63,23 @@ pub struct Primary {
     pub sees: String,
     /// The first transaction id after the snapshot; a primary whose counter is lower has been restored to an earlier day.
     pub next_xid: u64,
+    /// What a primary that was restored or rebuilt has otherwise. Not in snapshots of earlier versions.
+    #[serde(default)]
+    pub marks: Option<Marks>,
+}
+
+/// Where the server and the database stood; each only grows, or stays for the life of what it marks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// `pg_database.oid`: a database that was dropped and restored has another.
+    pub database_oid: u32,
+    /// Of the write-ahead log: each recovery from a backup, and each promotion, begins a new one.
+    pub timeline: u32,
+    /// How far the log had come; nothing in the snapshot was written after.
+    pub wal: String,
+    /// `pg_class.oid` of each downloaded table.
+    pub tables: BTreeMap<String, u32>,
 }
 
 /// How far the primary's merge ledger had come in this snapshot; both 0 when there is no ledger yet.
@@ -66,6 +90,20 @@ pub struct Ledger {
     pub epoch: u64,
     /// Highest `his_emergency.merge_run.run`.
     pub run: u64,
+}
+
+/// One table of the merge ledger, downloaded with the rest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerTable {
+    /// Its name in the schema his_emergency.
+    pub table: String,
+    /// Relative to the snapshot's directory.
+    pub file: String,
+    pub rows: u64,
+    /// Of the CSV before compression.
+    pub sha256: String,
+    pub columns: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

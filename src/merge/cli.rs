@@ -1,6 +1,8 @@
 //! The command line of `his-merge`.
 
-use super::{Account, Counts, Decision, Merged, Planned, Take, numbers, reconcile, run, show, sign_off, status};
+use super::{
+    Account, Counts, Decision, Merged, Planned, Take, backfill, numbers, reconcile, run, show, sign_off, status,
+};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -65,6 +67,8 @@ enum Command {
     Numbers(numbers::Args),
     /// Say for finance or for IT that an event is settled; two people sign
     SignOff(sign_off::Args),
+    /// Bring back what a snapshot has and a restored primary lacks
+    Backfill(backfill::Args),
 }
 
 impl cli::Program for Cli {
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
             Some(Command::Reconcile(args)) => reconcile::command(&site, args),
             Some(Command::Numbers(args)) => numbers::command(&site, args),
             Some(Command::SignOff(args)) => sign_off::command(&site, args),
+            Some(Command::Backfill(args)) => backfill::command(&site, args),
         }
     })
 }

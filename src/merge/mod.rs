@@ -4,9 +4,11 @@
 //! ties rows together), `stage` brings them into temporary tables, `plan` decides what is held, `apply` does the rest.
 
 mod apply;
+pub mod backfill;
 mod chunk;
 mod cli;
 mod conflicts;
+mod forgotten;
 mod ledger;
 mod link;
 pub mod numbers;
@@ -23,6 +25,7 @@ mod target;
 
 pub use cli::{Cli, main};
 pub use conflicts::{Conflict, Detail};
+pub use forgotten::{Forgotten, Known};
 pub use ledger::{Account, Counts, MoneyCounts, is_there as ledger_is_there, last_run};
 pub use resolve::{Decision, Resolved, Take, resolve};
 
@@ -64,13 +67,10 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     }
     let mut client = connect(site)?;
     let primary = session(&mut client)?;
-    ledger::ensure(&mut client)?;
-    let last_run = ledger::last_run(&mut client)?;
-    if last_run < state.merge_run {
-        return Err(Error::refused("merge", format!("the primary's ledger ends at run {last_run} (expected at least {})", state.merge_run))
-            .hint("this primary was restored to a time before the last merge; nothing was changed. Do not bring the windows back before what it forgot has been brought back too."));
-    }
     let work = pending::pending(site, &mut client, dirs)?;
+    let snapshots = work.batches.iter().map(|b| b.manifest.snapshot.clone());
+    Known::of(site, &state, snapshots).require(&mut client, "merge")?;
+    ledger::ensure(&mut client)?;
     let mut last_event = state.event.as_ref().map(|e| e.id.clone());
     let mut new = Counts::default();
     if !work.batches.is_empty() {
@@ -127,6 +127,8 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
     let mut client = site.profile.primary()?.named("his-merge").connect()?;
     let primary = session(&mut client)?;
     let work = pending::pending(site, &mut client, dirs)?;
+    let snapshots = work.batches.iter().map(|b| b.manifest.snapshot.clone());
+    Known::of(site, &site.store.state()?, snapshots).require(&mut client, "merge")?;
     if let Some(error) = work.broken {
         return Err(error);
     }
@@ -135,7 +137,7 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
         return Ok(planned);
     }
     for batch in &planned.batches {
-        require_same_primary(&batch.manifest, &primary.system)?;
+        require_same_primary(&mut client, &batch.manifest, &primary.system)?;
     }
     let there = ledger::is_there(&mut client)?;
     let mut tx = client.transaction().cannot(doing)?;
@@ -201,8 +203,9 @@ fn session(client: &mut Client) -> Result<Primary> {
 /// Merges `batches` together with what is held, writes them into the ledger and into the journal.
 fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Primary) -> Result<()> {
     for batch in batches {
-        require_same_primary(&batch.manifest, &primary.system)?;
+        require_same_primary(client, &batch.manifest, &primary.system)?;
     }
+    backfill::settle(site, client, primary)?;
     let shapes = shape::shapes(client, batches, &primary.catalog, &site.profile)?;
     let targets = target::targets(&shapes, &primary.catalog, &site.profile)?;
     let run = begin_run(site, client, batches)?;
@@ -248,8 +251,9 @@ fn begin_run(site: &Site, client: &mut Client, batches: &[Batch]) -> Result<i64>
     Ok(row.get(0))
 }
 
-fn require_same_primary(m: &Manifest, system: &str) -> Result<()> {
-    if m.primary_system_identifier.is_empty() || m.primary_system_identifier == system {
+fn require_same_primary(client: &mut Client, m: &Manifest, system: &str) -> Result<()> {
+    let expected = &m.primary_system_identifier;
+    if expected.is_empty() || expected == system || backfill::stands_for(client, expected)? {
         return Ok(());
     }
     Err(Error::refused(
@@ -259,7 +263,10 @@ fn require_same_primary(m: &Manifest, system: &str) -> Result<()> {
             m.primary_system_identifier
         ),
     )
-    .hint("check [primary] url; a primary rebuilt from a dump must first get back what it lost."))
+    .hint(format!(
+        "check [primary] url; a primary rebuilt from a dump must first get back what it lost: his-merge backfill {} --rebuilt.",
+        if m.snapshot.is_empty() { "SNAPSHOT" } else { &m.snapshot }
+    )))
 }
 
 /// The account of `event`. Captured is what the manifests say: of the batches in the ledger, and of those in the store

@@ -11,6 +11,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 use postgres::Transaction;
 use std::fs::File;
+use std::io::{BufWriter, Read};
 use std::path::Path;
 
 /// What a run works on; the temporary tables of `sql/merge/stage.sql` hold the rest.
@@ -33,20 +34,7 @@ pub struct Input<'a> {
 pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
     let doing = "stage the units to be merged";
     read(tx, input)?;
-    run(tx, crate::sql!("merge/stage_waiting.sql"), context! { tables => Value::from(Serde(input.targets)) }, doing)?;
-    tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
-    // The content is what the batches have, before any decision changes it.
-    for target in input.targets {
-        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
-    }
-    require_same_content(tx)?;
-    link::repoint(tx, input.targets)?;
-    for target in input.targets {
-        join_moved(tx, target, doing)?;
-        run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
-    }
-    let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
-    let (last, new): (i64, i64) = (row.get(0), row.get(1));
+    let (last, new) = arrange(tx, input.targets, None)?;
     let expected: u64 = input.batches.iter().map(|b| b.manifest.totals.units).sum();
     if u64::try_from(new).ok() != Some(expected) {
         return Err(Error::damaged(
@@ -60,12 +48,7 @@ pub fn stage(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<Staged> {
 /// Reads the files of the batches into empty staging tables, under pinned settings.
 pub fn read(tx: &mut Transaction<'_>, input: &Input<'_>) -> Result<()> {
     let doing = "stage the units of the batches";
-    tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
-    tx.batch_execute(crate::sql!("merge/stage.sql")).cannot(doing)?;
-    tx.query(crate::sql!("merge/own_path.sql"), &[&input.search_path]).cannot(doing)?;
-    for target in input.targets {
-        run(tx, crate::sql!("merge/stage_raw.sql"), Value::from(Serde(target)), doing)?;
-    }
+    begin(tx, input.targets, input.search_path)?;
     let numbers: Vec<usize> = input.targets.iter().map(|t| t.no).collect();
     for (b, batch) in (1i32..).zip(input.batches) {
         let m = &batch.manifest;
@@ -96,6 +79,39 @@ pub fn join_moved(tx: &mut Transaction<'_>, target: &Target, doing: &str) -> Res
     Ok(())
 }
 
+/// Empty staging under pinned settings.
+pub fn begin(tx: &mut Transaction<'_>, targets: &[Target], search_path: &str) -> Result<()> {
+    let doing = "stage the units to be merged";
+    tx.batch_execute(crate::sql!("export/pins.sql")).cannot(doing)?;
+    tx.batch_execute(crate::sql!("merge/stage.sql")).cannot(doing)?;
+    tx.query(crate::sql!("merge/own_path.sql"), &[&search_path]).cannot(doing)?;
+    for target in targets {
+        run(tx, crate::sql!("merge/stage_raw.sql"), Value::from(Serde(target)), doing)?;
+    }
+    Ok(())
+}
+
+/// Adds what the ledger holds, of a backfill (its event) or of everything else, and finds out what each unit changes, touches
+/// and references. Gives the last position, and how many of the units are not the ledger's.
+pub fn arrange(tx: &mut Transaction<'_>, targets: &[Target], backfill: Option<&str>) -> Result<(i64, i64)> {
+    let doing = "stage the units to be merged";
+    let waiting = context! { tables => Value::from(Serde(targets)), backfill };
+    run(tx, crate::sql!("merge/stage_waiting.sql"), waiting, doing)?;
+    tx.batch_execute(crate::sql!("merge/order_units.sql")).cannot(doing)?;
+    // The content is what the batches have, before any decision changes it.
+    for target in targets {
+        run(tx, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    require_same_content(tx)?;
+    link::repoint(tx, targets)?;
+    for target in targets {
+        join_moved(tx, target, doing)?;
+        run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
+    Ok((row.get(0), row.get(1)))
+}
+
 /// A unit that the ledger knows must have the content that the ledger knows.
 fn require_same_content(tx: &mut Transaction<'_>) -> Result<()> {
     let doing = "compare the units with the ledger";
@@ -115,11 +131,19 @@ fn require_same_content(tx: &mut Transaction<'_>) -> Result<()> {
 }
 
 fn copy_in(tx: &mut Transaction<'_>, copy: &str, path: &Path) -> Result<()> {
-    let doing = || format!("stage '{}'", path.display());
-    let mut file = File::open(path).cannot(doing())?;
-    let mut writer = tx.copy_in(copy).cannot(doing())?;
-    std::io::copy(&mut file, &mut writer).cannot(doing())?;
-    writer.finish().cannot(doing()).map(drop)
+    let doing = format!("stage '{}'", path.display());
+    let mut file = File::open(path).cannot(doing.clone())?;
+    copy_from(tx, copy, &mut file, &doing).map(drop)
+}
+
+/// Sends all of `from` into a COPY; gives the rows that arrived.
+pub fn copy_from(tx: &mut Transaction<'_>, copy: &str, from: &mut impl Read, doing: &str) -> Result<u64> {
+    let writer = tx.copy_in(copy).cannot(doing)?;
+    // Large pieces: the driver sends each as one message.
+    let mut writer = BufWriter::with_capacity(1 << 18, writer);
+    std::io::copy(from, &mut writer).cannot(doing)?;
+    let writer = writer.into_inner().map_err(|e| Error::failed(doing, e.error()))?;
+    writer.finish().cannot(doing)
 }
 
 /// Renders a template and runs it.

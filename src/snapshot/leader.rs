@@ -3,16 +3,18 @@
 
 use super::PROGRAM;
 use super::findings::Finding;
+use super::origin;
 use super::plan::{self, Planned};
 use super::watch::Watched;
-use crate::catalog::{Catalog, Name};
+use crate::catalog::{Catalog, Name, Table};
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::snapshot::{Ledger, Primary, Role, Sequence, Setting};
+use crate::formats::snapshot::{Ledger, LedgerTable, Primary, Role, Sequence, Setting};
 use crate::profile::Profile;
 use chrono::{DateTime, SubsecRound, Utc};
 use minijinja::context;
 use postgres::error::SqlState;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest wait for a lock on the primary; whoever holds it is changing the table's structure.
@@ -51,8 +53,11 @@ impl Own {
 
 /// Plans the download outside any transaction, so that every mistake of the profile is told before a lock is taken.
 pub fn plan(profile: &Profile, client: &mut Client) -> Result<Vec<Planned>> {
-    let catalog = Catalog::read(client)?;
-    let (planned, wrong) = plan::tables(profile, &catalog);
+    plan_in(profile, &Catalog::read(client)?)
+}
+
+fn plan_in(profile: &Profile, catalog: &Catalog) -> Result<Vec<Planned>> {
+    let (planned, wrong) = plan::tables(profile, catalog);
     if wrong.is_empty() { Ok(planned) } else { Err(mistaken(profile, &wrong)) }
 }
 
@@ -83,6 +88,7 @@ pub struct Leader {
     pub settings: Vec<Setting>,
     pub roles: Vec<Role>,
     pub own: Own,
+    pub related: Vec<Table>,
 }
 
 impl Leader {
@@ -115,8 +121,13 @@ impl Leader {
         let clock_apart_seconds = (server_time - Utc::now()).num_seconds();
         client.batch_execute(&Own::pinned().session()?).cannot("set up a session on the primary")?;
         // Again, now that nothing can change any more.
-        let planned = plan(profile, &mut client)?;
-        let primary = primary(&mut client, &own)?;
+        let catalog = Catalog::read(&mut client)?;
+        let planned = plan_in(profile, &catalog)?;
+        let downloaded: Vec<&Table> = planned.iter().map(|p| &p.described).collect();
+        let names: Vec<&Name> = downloaded.iter().map(|t| &t.name).collect();
+        let related = origin::related(&catalog, &downloaded);
+        let mut primary = primary(&mut client, &own)?;
+        primary.marks = Some(origin::marks(&mut client, &names)?);
         let ledger = ledger(&mut client)?;
         let settings = settings(&mut client)?;
         let roles = roles(&mut client, profile)?;
@@ -132,7 +143,13 @@ impl Leader {
             settings,
             roles,
             own,
+            related,
         })
+    }
+
+    /// Copies the merge ledger of this very instant.
+    pub fn ledger_tables(&mut self, dir: &Path, compress: bool) -> Result<Vec<(LedgerTable, String)>> {
+        origin::ledger(&mut self.client, dir, compress)
     }
 
     /// Reads where the sequences stand. They know no snapshot, so they are read after the rows: never behind them.
@@ -192,6 +209,7 @@ fn primary(client: &mut Client, own: &Own) -> Result<Primary> {
         search_path: own.search_path.clone(),
         sees: row.get("sees"),
         next_xid: unsigned(row.get("next_xid")),
+        marks: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The snapshots of the store: which there are, and opening one.
 
 use crate::error::{Cannot, Error, Result};
-use crate::formats::snapshot::{FORMAT, MANIFEST, Manifest, Table};
+use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, Table};
 use crate::formats::{hex, sums};
 use crate::store::{Store, durable};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -124,6 +124,12 @@ impl Snapshot {
         let path = self.path.join(&table.file);
         csv(&path).cannot(format!("read '{}'", path.display()))
     }
+
+    /// The CSV of one table of the merge ledger, decompressed.
+    pub fn ledger_csv(&self, table: &LedgerTable) -> Result<Box<dyn Read + Send>> {
+        let path = self.path.join(&table.file);
+        csv(&path).cannot(format!("read '{}'", path.display()))
+    }
 }
 
 pub(super) fn csv(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {
@@ -167,9 +173,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
         return Err(format!("{MANIFEST}: its format is {} (expected {FORMAT})", format.format));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| format!("{MANIFEST}: {e}"))?;
-    let outside = |t: &&Table| t.file.starts_with('/') || t.file.split('/').any(|part| part == "..");
-    match manifest.tables.iter().find(outside) {
-        Some(t) => Err(format!("{MANIFEST}: it names the file '{}', which is not in the snapshot", t.file)),
+    let mut files = manifest.tables.iter().map(|t| &t.file).chain(manifest.ledger_tables.iter().map(|t| &t.file));
+    match files.find(|file| file.starts_with('/') || file.split('/').any(|part| part == "..")) {
+        Some(file) => Err(format!("{MANIFEST}: it names the file '{file}', which is not in the snapshot")),
         None => Ok(manifest),
     }
 }

@@ -166,14 +166,23 @@ fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
 
 /// Reads one table into the sink. False when the sink takes no more.
 fn copy(client: &mut Client, planned: &Planned, sink: &Sink, doing: &str) -> Result<bool> {
-    let statement = planned.copy()?;
-    let mut reader = client.copy_out(&statement).map_err(|e| explain(&e, planned, doing))?;
+    copy_into(client, &planned.copy()?, sink, &|e| explain(e, planned, doing))
+}
+
+/// Reads what a COPY sends into the sink. False when the sink takes no more.
+pub(super) fn copy_into(
+    client: &mut Client,
+    statement: &str,
+    sink: &Sink,
+    explain: &dyn Fn(&postgres::Error) -> Error,
+) -> Result<bool> {
+    let mut reader = client.copy_out(statement).map_err(|e| explain(&e))?;
     loop {
         let mut block = Vec::with_capacity(BLOCK);
         let read = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(|e| {
             match e.downcast::<postgres::Error>() {
-                Ok(e) => explain(&e, planned, doing),
-                Err(e) => Error::failed(doing, e),
+                Ok(e) => explain(&e),
+                Err(e) => Error::failed("read a table", e),
             }
         })?;
         if read > 0 && !sink.put(block) {

@@ -9,7 +9,7 @@ use crate::cli::{Site, Talk};
 use crate::clock;
 use crate::db::{Server, Side};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::snapshot::{FORMAT, MANIFEST, Manifest, SCHEMA_FILE};
+use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, SCHEMA_FILE};
 use crate::formats::sums;
 use crate::profile::Profile;
 use crate::store::{Kind, durable};
@@ -179,14 +179,17 @@ impl Work {
             clock::full(clock::zone(&self.profile.site), leader.taken_at)
         ));
         let stored = self.rows_and_schema(&leader, &unfinished)?;
+        let ledger = leader.ledger_tables(&unfinished, self.profile.store.compress)?;
         let sequences = leader.sequences()?;
         let mut files: BTreeMap<String, String> =
             stored.iter().map(|s| (s.table.file.clone(), s.sha256.clone())).collect();
+        files.extend(ledger.iter().map(|(table, sha256)| (table.file.clone(), sha256.clone())));
         let hash = |name: &str| {
             sums::of_file(&unfinished.join(name)).cannot(format!("read '{}'", unfinished.join(name).display()))
         };
         files.insert(SCHEMA_FILE.to_owned(), hash(SCHEMA_FILE)?);
-        let manifest = self.manifest(&leader, &id, stored, sequences);
+        let ledger = ledger.into_iter().map(|(table, _)| table).collect();
+        let manifest = self.manifest(&leader, &id, stored, sequences, ledger);
         leader.finish()?;
         let mut text = serde_json::to_string_pretty(&manifest).cannot("write the manifest")?;
         text.push('\n');
@@ -263,6 +266,7 @@ impl Work {
         id: &str,
         stored: Vec<Stored>,
         sequences: Vec<crate::formats::snapshot::Sequence>,
+        ledger_tables: Vec<LedgerTable>,
     ) -> Manifest {
         let finished_at: DateTime<Utc> = Utc::now();
         let tables: Vec<_> = stored.into_iter().map(|s| s.table).collect();
@@ -285,6 +289,8 @@ impl Work {
             sequences,
             settings: leader.settings.clone(),
             roles: leader.roles.clone(),
+            related: leader.related.clone(),
+            ledger_tables,
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }

@@ -119,30 +119,11 @@ pub fn look(client: &mut Client) -> Result<Look> {
     Ok(look)
 }
 
-/// Refuses a primary that has forgotten something: one restored to a day before the snapshot or before the last merge,
-/// or another server altogether. System identifier and next transaction id are the snapshot's.
-pub fn require_not_older(look: &Look, system: Option<&str>, next_xid: Option<u64>, merge_run: u64) -> Result<()> {
-    let refused = |reason: String| Err(Error::refused("bring the windows back to the primary", reason));
+/// Refuses a server that takes no writes.
+pub fn require_writable(look: &Look) -> Result<()> {
     if look.in_recovery {
-        return refused("this server is a replica in recovery".to_owned())
-            .map_err(|e| e.hint("promote it, or point [primary] url at the server that takes writes."));
-    }
-    if let Some(system) = system.filter(|s| *s != look.system) {
-        return refused(format!("it is another server (system identifier {}, expected {system})", look.system)).map_err(
-            |e| e.hint("check [primary] url; a primary rebuilt from a dump must get back what it lost before any window returns."),
-        );
-    }
-    let forgotten = "this primary was restored to an earlier time; what it forgot comes back with: his-merge backfill SNAPSHOT. The windows stay where they are until then.";
-    if let Some(expected) = next_xid.filter(|n| look.next_xid < *n) {
-        return refused(format!(
-            "it is older than the standby's snapshot (next transaction {}, expected at least {expected})",
-            look.next_xid
-        ))
-        .map_err(|e| e.hint(forgotten));
-    }
-    if look.ledger_run < merge_run {
-        return refused(format!("its merge ledger ends at run {} (expected at least {merge_run})", look.ledger_run))
-            .map_err(|e| e.hint(forgotten));
+        return Err(Error::refused("bring the windows back to the primary", "this server is a replica in recovery")
+            .hint("promote it, or point [primary] url at the server that takes writes."));
     }
     Ok(())
 }
@@ -150,7 +131,6 @@ pub fn require_not_older(look: &Look, system: Option<&str>, next_xid: Option<u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Exit;
 
     fn answer(reason: &str) -> Answer {
         of_refused(Error::unreachable("connect to the primary", reason))
@@ -162,24 +142,5 @@ mod tests {
         assert!(matches!(answer("the database system is starting up (SQLSTATE 57P03)"), Answer::Down(_)));
         assert!(matches!(answer("password authentication failed (SQLSTATE 28P01)"), Answer::Closed(_)));
         assert!(matches!(answer("too many clients already (SQLSTATE 53300)"), Answer::Closed(_)));
-    }
-
-    #[test]
-    fn a_primary_from_an_earlier_day_is_refused() {
-        let look = Look {
-            system: "1".to_owned(),
-            in_recovery: false,
-            read_only: false,
-            next_xid: 700,
-            ledger_epoch: 0,
-            ledger_run: 2,
-            fenced: false,
-        };
-        assert!(require_not_older(&look, Some("1"), Some(700), 2).is_ok());
-        for error in [require_not_older(&look, None, Some(701), 2), require_not_older(&look, None, None, 3)] {
-            let error = error.unwrap_err();
-            assert_eq!(error.exit(), Exit::Refused);
-            assert!(error.hint_text().contains("backfill"));
-        }
     }
 }

@@ -10,10 +10,11 @@ use super::{ours, precedence, to_standby};
 use crate::cli::{Outcome, Site};
 use crate::db::{self, Server};
 use crate::error::{Error, Exit, Result};
+use crate::export;
 use crate::merge::{self, Account};
+use crate::queue;
 use crate::standby::{Gate, Generation};
 use crate::store::{Event, FenceState, Kind, Mode, State};
-use crate::{export, queue, snapshot};
 use chrono::Utc;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -72,16 +73,13 @@ fn require_primary(site: &Site, state: &State, event: &Event, returning: &Return
                 .hint("the windows stay where they are; start the primary, then run the same command again."));
         }
     };
-    let manifest = event.snapshot.as_deref().and_then(|id| match snapshot::open(&site.store, Some(id)) {
-        Ok(snapshot) => Some(snapshot.manifest),
-        Err(e) => {
-            site.talk.warn(format!("whether the primary is older than the snapshot cannot be told: {e}"));
-            None
-        }
-    });
-    let system = manifest.as_ref().map(|m| m.primary.system_identifier.as_str());
-    let next_xid = manifest.as_ref().map(|m| m.primary.next_xid);
-    primary_side::require_not_older(&look, system, next_xid, state.merge_run)?;
+    primary_side::require_writable(&look)?;
+    let known = merge::Known::of(site, state, event.snapshot.clone());
+    let server = site.profile.primary()?.named(ours::PROGRAM);
+    let doing = "bring the windows back to the primary";
+    let remembers = db::within(LIFT_LIMIT, move || known.require(&mut server.connect()?, doing));
+    remembers
+        .unwrap_or_else(|| Err(Error::unreachable(doing, format!("no answer within {} s", LIFT_LIMIT.as_secs()))))?;
     Ok(look)
 }
 

@@ -37,7 +37,7 @@ fn p4_a_flipped_missing_extra_or_swapped_file_of_a_snapshot_is_refused() {
     let (dir, snapshot) = (path(&taken), id(&taken));
     fs::create_dir(workplace.path().join("medium")).expect("a medium");
     let files = files(&dir);
-    assert_eq!(files.len(), 9);
+    assert_eq!(files.len(), 11);
     for file in &files {
         let place = dir.join(file);
         let whole = fs::read(&place).expect("a file");

@@ -102,8 +102,12 @@ fn csv(dir: &Path, table: &str) -> String {
 /// Every file of a snapshot, relative.
 fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for part in ["", "data/"] {
-        for entry in fs::read_dir(dir.join(part)).expect("a directory") {
+    for part in ["", "data/", "ledger/"] {
+        let there = fs::read_dir(dir.join(part));
+        if part == "ledger/" && there.is_err() {
+            continue; // the primary had none
+        }
+        for entry in there.expect("a directory") {
             let entry = entry.expect("an entry");
             if entry.file_type().expect("a type").is_file() {
                 found.push(format!("{part}{}", entry.file_name().to_string_lossy()));

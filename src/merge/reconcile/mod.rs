@@ -131,7 +131,7 @@ pub(super) fn read_back(site: &Site, client: &mut Client, event: &str) -> Result
     let mut batches = chain;
     batches.extend(later(site, event)?);
     for batch in &batches {
-        require_same_primary(&batch.manifest, &primary.system)?;
+        require_same_primary(client, &batch.manifest, &primary.system)?;
     }
     let mut found = stage_and_compare(site, client, event, &batches, &primary, account)?;
     found.faults.extend(said.faults(&found.account));
