@@ -90,7 +90,9 @@ FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
 JOIN {{ r.from_table }} c ON {% for k in r.columns %}c.{{ r.from_columns[loop.index0] | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
 WHERE NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'D' OR s.changed && ARRAY[{% for k in r.columns %}{{ k.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
-  AND NOT EXISTS (SELECT FROM pg_temp.made m WHERE m.value = s.ok AND (m.u, m.seq) < (s.u, s.seq))
+  -- What an earlier unit makes has nothing of the gap hanging on it, unless it was there already.
+  AND NOT EXISTS (SELECT FROM pg_temp.made m WHERE m.value = s.ok AND (m.u, m.seq) < (s.u, s.seq)
+    AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE (a.u, a.seq, a.table_no) = (m.u, m.seq, {{ no }})))
   -- A value that the unit gives to another row keeps its references.
   AND NOT EXISTS (SELECT FROM pg_temp.touch w WHERE w.rule = {{ r.rule }} AND w.value = {{ r.old }} AND w.takes AND w.u = s.u AND w.seq > s.seq)
 {% if r.from_no %}
