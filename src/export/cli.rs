@@ -116,7 +116,7 @@ fn list(site: &Site) -> Result<Outcome> {
                     table.add_row([
                         event.clone(),
                         number.to_string(),
-                        m.exported_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+                        site.time(m.exported_at),
                         m.totals.units.to_string(),
                         m.totals.rows.to_string(),
                         if m.closing.is_some() { "yes" } else { "" }.to_owned(),
@@ -142,7 +142,10 @@ fn list(site: &Site) -> Result<Outcome> {
             }
         }
     }
-    let text = if listed.is_empty() { "no batches".to_owned() } else { table.to_string() };
+    let mut text = if listed.is_empty() { "no batches".to_owned() } else { table.to_string() };
+    if exit != Exit::Done {
+        text.push_str("\nHINT: nothing from a damaged batch on is merged; take it from the mirror, or run his-export-queue while the standby is there.");
+    }
     Ok(Outcome::new(json!({ "batches": listed }), text).exit(exit))
 }
 

@@ -256,9 +256,6 @@ impl Export<'_> {
             return Ok(Made { batch: number, path: dir, units, rows, sha256: sha256.to_owned() });
         }
         let place = PathBuf::from("queue").join(event).join(format!("{number:06}"));
-        if let Some(mirror) = store.mirror() {
-            durable::make_dir(&mirror.join("queue").join(event)).cannot(doing())?;
-        }
         store.mirror_dir(&durable::sibling(&dir), &place)?;
         durable::publish_dir(&durable::sibling(&dir), &dir).cannot(doing())?;
         let seen: BTreeMap<String, i64> =

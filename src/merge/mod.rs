@@ -58,6 +58,11 @@ pub struct Merged {
 /// While the windows are on the standby or on paper, somebody must say that the primary is sound: `early`.
 /// A gap in the chain is an error (5), after what comes before it has been merged.
 pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
+    if let Some(nowhere) = dirs.iter().find(|d| !d.is_dir()) {
+        return Err(Error::usage(format!("merge '{}'", nowhere.display()), "there is no such directory").hint(
+            "name the directory of a batch, queue/EVENT/NNNNNN; without one, all batches of the store are merged.",
+        ));
+    }
     let _lock = site.store.lock(Kind::Merge, &site.by)?;
     let state = site.store.state()?;
     let live = state.event.as_ref().is_some_and(|e| e.both_live);
