@@ -34,6 +34,7 @@ CREATE OR REPLACE FUNCTION pg_temp.apply_plain(this_chunk integer) RETURNS void 
 #variable_conflict use_column
 DECLARE
   missed bigint;
+  passes integer;
   this bigint;
   w record;
   silent boolean;
@@ -55,9 +56,14 @@ BEGIN
 {% endfor %}
 {% for t in tables if t.replay %}
 {% for signature in t.signatures if signature.strong and signature.sets %}
+{% if loop.first %}
+  -- A row that is changed several times is changed in as many passes.
+  SELECT coalesce(max(s.pass), 1) INTO passes FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u WHERE s.pass > 1 AND x.chunk = this_chunk;
+  FOR this_pass IN 1..passes LOOP
+{% endif %}
   WITH wanted AS (
     SELECT s.*{% if t.stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
+    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND s.pass = this_pass AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
   written AS (
     UPDATE {{ t.table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}t.{{ c.name | id }} + (x.n{{ c.i }} - x.o{{ c.i }}){% else %}x.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
 
@@ -69,6 +75,9 @@ BEGIN
   IF missed <> 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'changed';
   END IF;
+{% if loop.last %}
+  END LOOP;
+{% endif %}
 {% endfor %}
 {% endfor %}
 {% for t in tables if t.replay and t.weak_sets %}

@@ -1,5 +1,5 @@
 -- Who depends on whom among the staged units. Parameters: key_rules [rule].
-ANALYZE pg_temp.touch; ANALYZE pg_temp.refer; ANALYZE pg_temp.guarded;
+ANALYZE pg_temp.refer; ANALYZE pg_temp.guarded;
 CREATE TEMPORARY TABLE multi AS SELECT rule, value FROM pg_temp.touch GROUP BY rule, value HAVING count(*) > 1;
 ANALYZE pg_temp.multi;
 -- A touch of a key or unique value depends on the touch before it; one of counters alone only on what made the row.
@@ -33,6 +33,5 @@ SELECT rule, value, u, seq FROM (
   FROM pg_temp.touch t JOIN pg_temp.multi USING (rule, value) JOIN pg_temp.unit x ON x.u = t.u WHERE x.status <> 'rejected') q
 WHERE nth > 1;
 CREATE INDEX ON pg_temp.late (u, seq);
-CREATE INDEX ON pg_temp.touch (rule, value);
 CREATE INDEX ON pg_temp.guarded (rule, value);
 ANALYZE pg_temp.late;

@@ -6,7 +6,11 @@ WHERE s.u = x.u AND x.status = 'new' AND NOT s.left_out
 {% if t.replay %}
   AND (s.op = 'D' OR s.rekeyed OR s.force IS NOT NULL
     OR s.op = 'U' AND s.changed = '{}'
-    OR NOT s.weak AND EXISTS (SELECT FROM pg_temp.late l WHERE l.u = s.u AND l.seq = s.seq)
+    OR NOT s.weak AND EXISTS (SELECT FROM pg_temp.late l WHERE l.u = s.u AND l.seq = s.seq AND (s.op <> 'U' OR l.rule <> {{ t.key_rule }}))
+{% for c in t.columns if c.i in t.weak and not c.counter %}{% if loop.first %}
+    -- Set-wise, what changes only such columns comes after all else.
+    OR s.op = 'U' AND NOT s.weak AND EXISTS (SELECT FROM pg_temp.touch w JOIN pg_temp.multi USING (rule, value) WHERE w.rule = {{ t.key_rule }} AND w.value = s.ok AND NOT w.strong AND (w.u, w.seq) < (s.u, s.seq))
+{% endif %}{% endfor %}
     OR s.op = 'U' AND EXISTS (SELECT FROM pg_temp.touch w WHERE w.u = s.u AND w.seq = s.seq AND w.rule <> {{ t.key_rule }} AND w.frees)
 {% for c in t.columns if c.counter %}
     OR s.op = 'U' AND {{ c.i }} = ANY (s.changed) AND (s.o{{ c.i }} IS NULL OR s.n{{ c.i }} IS NULL)

@@ -1,3 +1,5 @@
 -- Memory for sorting and joining what is staged; compiling the queries costs more than it gains. No parameters.
 SET work_mem = '64MB';
 SET jit = off;
+-- Whatever does not fit here is written to files and read again, for each chunk.
+SET temp_buffers = '256MB';

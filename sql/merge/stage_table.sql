@@ -1,6 +1,5 @@
--- What one table's staged changes changed, moved, touched and referenced. Parameters: no, name, columns [{i, data, read_back}], key [{i}],
--- key_rule, key_old, key_new (numbers of the key), weak [i], rules [{rule, old, new, document}], refers [{rule, old, new, document, guard}],
--- watched [{rule, old, columns [{i, name}]}], money [{column, difference}].
+-- What one table's staged changes changed, moved and touched. Parameters: no, name, columns [{i, data, read_back}], key [{i}],
+-- key_rule, key_old, key_new (numbers of the key), weak [i], rules [{rule, old, new, document}], watched [{rule, old, columns [{i, name}]}], money [{column, difference}].
 CREATE TEMPORARY TABLE stage_{{ no }} AS
 SELECT u.u, s.seq, s.op, s.left_out, s.knows{% for c in columns %}, s.o{{ c.i }}, s.n{{ c.i }}{% endfor %},
   CASE WHEN s.op = 'U' THEN array_remove(ARRAY[
@@ -9,7 +8,7 @@ SELECT u.u, s.seq, s.op, s.left_out, s.knows{% for c in columns %}, s.o{{ c.i }}
 {% endfor %}
   ]::integer[], NULL) END AS changed,
   CASE WHEN s.op <> 'I' THEN {{ key_old }} END AS ok, CASE WHEN s.op <> 'D' THEN {{ key_new }} END AS nk,
-  false AS weak, false AS rekeyed, NULL::text AS force
+  false AS weak, false AS rekeyed, NULL::text AS force, 1 AS pass
 FROM pg_temp.raw_{{ no }} s JOIN pg_temp.unit u USING (b, xid) WHERE u.status <> 'done';
 DROP TABLE pg_temp.raw_{{ no }};
 UPDATE pg_temp.stage_{{ no }} SET weak = NOT (changed && ARRAY[{% for k in key %}{{ k.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[]) AND changed <@ ARRAY[{{ weak | join(", ") }}]::integer[],
@@ -26,13 +25,6 @@ SELECT s.u, s.seq, {{ r.rule }}, v.value, true, v.takes, v.frees
 FROM pg_temp.stage_{{ no }} s CROSS JOIN LATERAL (SELECT CASE WHEN s.op <> 'I' THEN {{ r.old }} END AS o, CASE WHEN s.op <> 'D' THEN {{ r.new }} END AS n) h
 CROSS JOIN LATERAL (VALUES (h.o, false, h.o IS DISTINCT FROM h.n), (CASE WHEN h.o IS DISTINCT FROM h.n THEN h.n END, true, false)) v (value, takes, frees)
 WHERE v.value IS NOT NULL{% if not r.document %} AND (v.takes OR v.frees){% else %} AND NOT s.weak{% endif %};
-{% endfor %}
-{% for r in refers %}
-INSERT INTO pg_temp.refer
-SELECT DISTINCT s.u, {{ r.rule }}, v.value, v.takes, v.releases, {{ r.document }}, v.takes AND {{ r.guard }}
-FROM pg_temp.stage_{{ no }} s CROSS JOIN LATERAL (SELECT CASE WHEN s.op <> 'I' THEN {{ r.old }} END AS o, CASE WHEN s.op <> 'D' THEN {{ r.new }} END AS n) h
-CROSS JOIN LATERAL (VALUES (h.o, false, h.o IS DISTINCT FROM h.n), (CASE WHEN h.o IS DISTINCT FROM h.n THEN h.n END, true, false)) v (value, takes, releases)
-WHERE v.value IS NOT NULL AND (v.takes OR v.releases{% if r.document %} OR NOT s.weak{% endif %});
 {% endfor %}
 {% for w in watched %}
 INSERT INTO pg_temp.guarded

@@ -4,10 +4,12 @@
 //! components) of the graph of dependence. Knots are put in an order in which each follows what it depends on, the
 //! earliest first, and cut into chunks.
 
+use super::stage;
 use super::target::Target;
 use crate::db::{Transaction, sql};
 use crate::error::{Cannot, Result};
-use minijinja::context;
+use minijinja::value::Serde;
+use minijinja::{Value, context};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::Write;
@@ -40,6 +42,9 @@ pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result
     }
     writer.finish().cannot(doing)?;
     tx.batch_execute(crate::sql!("merge/set_chunks.sql")).cannot(doing)?;
+    for target in targets {
+        stage::run(tx, crate::sql!("merge/pass_table.sql"), Value::from(Serde(target)), doing)?;
+    }
     Ok(i32::try_from(chunks.iter().max().copied().unwrap_or(0)).unwrap_or(i32::MAX))
 }
 

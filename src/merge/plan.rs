@@ -9,6 +9,7 @@ use crate::error::{Cannot, Result};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use postgres::Transaction;
+use std::collections::BTreeSet;
 
 /// Plans the staged units, writes nothing but temporary tables, and makes the functions that apply them.
 pub fn plan(tx: &mut Transaction<'_>, targets: &[Target], catalog: &Catalog) -> Result<()> {
@@ -65,30 +66,35 @@ fn checks(tx: &mut Transaction<'_>, targets: &[Target], catalog: &Catalog, doing
     let mut tables = Vec::new();
     for target in targets {
         let this = Value::from(Serde(target));
-        let mut list: Vec<Value> = Vec::new();
-        let mut add = |template: &str, context: Value, kind: &str, reason: String| -> Result<()> {
-            let text = sql::render(template, context! { ..context, ..this.clone() })?;
-            list.push(context! { text, kind, reason });
+        let (mut list, mut read): (Vec<Value>, BTreeSet<usize>) = (Vec::new(), BTreeSet::new());
+        let mut add = |kind: &str, reason: String, text: &str, holds: Option<&str>, context: Value| -> Result<()> {
+            let context = context! { ..context, ..this.clone() };
+            let holds = holds.map_or_else(|| Ok("false".to_owned()), |holds| sql::render(holds, context.clone()))?;
+            list.push(context! { text => sql::render(text, context)?, holds, kind, reason });
             Ok(())
         };
         for key in catalog.get(&target.of).map_or(&[][..], |t| &t.foreign_keys) {
             let Some(columns) = target.keys(&key.columns) else { continue };
+            read.extend(columns.iter().map(|k| k.i));
             let context = context! { columns => Value::from(Serde(&columns)), to_table => key.to().sql(), to_columns => key.to_columns.clone() };
-            add(crate::sql!("merge/check_child.sql"), context, "parent", format!("foreign key {}", key.name))?;
+            let holds = Some(crate::sql!("merge/check_child_holds.sql"));
+            let text = crate::sql!("merge/check_child.sql");
+            add("parent", format!("foreign key {}", key.name), text, holds, context)?;
         }
         for watch in &target.watches {
             let reason = format!("guard of {}: {} was changed on the primary", watch.column, watch.to_name);
-            add(crate::sql!("merge/check_guard.sql"), Value::from(Serde(watch)), "parent", reason)?;
+            add("parent", reason, crate::sql!("merge/check_guard.sql"), None, Value::from(Serde(watch)))?;
         }
         for (from, key) in catalog.references_to(&target.of) {
             let Some(columns) = target.keys(&key.to_columns) else { continue };
             let context = context! { columns => Value::from(Serde(&columns)), from_table => from.name.sql(), from_columns => key.columns.clone() };
             let reason = format!("foreign key {} of {}", key.name, from.name);
-            add(crate::sql!("merge/check_parent.sql"), context, "parent", reason)?;
+            let holds = Some(crate::sql!("merge/check_parent_holds.sql"));
+            add("parent", reason, crate::sql!("merge/check_parent.sql"), holds, context)?;
         }
         let reason = "the primary does not keep what was written (a trigger or rule there changes it)".to_owned();
-        add(crate::sql!("merge/read_back.sql"), context! {}, "rule", reason)?;
-        tables.push(context! { no => target.no, checks => list });
+        add("rule", reason, crate::sql!("merge/read_back.sql"), None, context! {})?;
+        tables.push(context! { no => target.no, columns => read.into_iter().collect::<Vec<_>>(), checks => list });
     }
     run(tx, crate::sql!("merge/check_range.sql"), context! { tables }, doing)
 }

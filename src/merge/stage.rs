@@ -108,6 +108,10 @@ pub fn arrange(tx: &mut Transaction<'_>, targets: &[Target], backfill: Option<&s
         join_moved(tx, target, doing)?;
         run(tx, crate::sql!("merge/stage_table.sql"), Value::from(Serde(target)), doing)?;
     }
+    tx.batch_execute(crate::sql!("merge/touched.sql")).cannot(doing)?;
+    for target in targets {
+        run(tx, crate::sql!("merge/refer_table.sql"), Value::from(Serde(target)), doing)?;
+    }
     let row = tx.query_one(crate::sql!("merge/count_units.sql"), &[]).cannot(doing)?;
     Ok((row.get(0), row.get(1)))
 }

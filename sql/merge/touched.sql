@@ -1,0 +1,6 @@
+-- Makes what the staged changes touched quick to find. No parameters.
+CREATE INDEX ON pg_temp.touch (rule, value);
+-- Rows that every unit counts on have thousands of touches, and were made by one.
+CREATE INDEX ON pg_temp.touch (rule, value) WHERE takes;
+CREATE INDEX ON pg_temp.amount (u);
+ANALYZE pg_temp.touch; ANALYZE pg_temp.amount;
