@@ -1,4 +1,4 @@
--- Writes what units wait for, and closes the record of this transaction. No parameters.
+-- Writes what units wait for, and closes the record of this transaction. No parameters; a part of record.sql.
 INSERT INTO his_emergency.conflict (event, generation, xid, kind, rule, reason, differ)
 SELECT x.event, x.generation, x.xid, c.kind, c.rule, c.reason, c.differ
 FROM pg_temp.conflict c JOIN pg_temp.unit x USING (u) WHERE c.seq IS NULL AND x.status IN ('held', 'rejected') AND NOT x.recorded AND x.status = 'held' AND NOT x.asked

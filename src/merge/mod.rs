@@ -21,6 +21,7 @@ mod shape;
 mod show;
 pub mod sign_off;
 mod stage;
+mod statements;
 mod target;
 
 pub use cli::{Cli, main};
@@ -149,7 +150,7 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
     let search_path = &primary.own.search_path;
     let input = stage::Input { batches: &planned.batches, shapes: &shapes, targets: &targets, search_path };
     stage::stage(&mut tx, &input)?;
-    plan::plan(&mut tx, &targets, &primary.catalog)?;
+    plan::plan(&mut tx, &targets, &primary.catalog, &primary.own.search_path)?;
     let row = tx.query_one(crate::sql!("merge/planned.sql"), &[]).cannot(doing)?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     (planned.merge, planned.held, planned.rejected) = (count(row.get(0)), count(row.get(1)), count(row.get(2)));
@@ -215,10 +216,10 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     let mut tx = client.transaction().cannot("begin the merge")?;
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     let staged = stage::stage(&mut tx, &input)?;
-    plan::plan(&mut tx, &targets, &primary.catalog)?;
+    plan::plan(&mut tx, &targets, &primary.catalog, &primary.own.search_path)?;
     let chunks = chunk::number(&mut tx, staged.last, &targets)?;
     tx.commit().cannot("plan the merge")?;
-    let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
+    let applying = Applying { own: &primary.own, run, by: &site.by };
     applying.all(client, chunks, |done| {
         // All but the last are about the same.
         bar.set_position(units * u64::try_from(done).unwrap_or(0) / u64::try_from(chunks.max(1)).unwrap_or(1));
