@@ -17,6 +17,7 @@ mod plan;
 pub mod reconcile;
 mod resolve;
 mod rules;
+pub mod script;
 mod shape;
 mod show;
 pub mod sign_off;
@@ -97,17 +98,30 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     Ok(Merged { event: last_event, account, new, exit: if sound { Exit::Done } else { Exit::NeedsPerson } })
 }
 
-/// How the current or latest event stands, without merging anything.
-pub fn status(site: &Site) -> Result<Option<(String, Account)>> {
+/// How an event stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub event: String,
+    pub account: Account,
+    /// Known by the receipt of a script, because the primary cannot be reached.
+    pub receipt: Option<script::receipt::Receipt>,
+}
+
+/// How the current or latest event stands, without merging anything. A primary that cannot be reached is stood in for by
+/// the receipt of a script that was run there.
+pub fn status(site: &Site) -> Result<Option<Standing>> {
     let state = site.store.state()?;
     let event = match state.event {
         Some(event) => Some(event.id),
         None => site.store.events()?.pop(),
     };
     let Some(event) = event else { return Ok(None) };
-    let mut client = site.profile.primary()?.named("his-merge").connect()?;
+    let mut client = match site.profile.primary()?.named("his-merge").connect() {
+        Err(e) if e.exit() == Exit::Unreachable => return script::by_receipt(site, &event)?.map(Some).ok_or(e),
+        other => other?,
+    };
     let account = account(site, &mut client, &event)?;
-    Ok(Some((event, account)))
+    Ok(Some(Standing { event, account, receipt: None }))
 }
 
 /// What a run would do.
@@ -274,9 +288,15 @@ fn require_same_primary(client: &mut Client, m: &Manifest, system: &str) -> Resu
 /// that are not in it yet.
 fn account(site: &Site, client: &mut Client, event: &str) -> Result<Account> {
     let recorded = if ledger::is_there(client)? { ledger::batches(client, event)? } else { Vec::new() };
+    let (captured, closing) = captured(site, event, &recorded)?;
+    ledger::account(client, event, &captured, closing.as_ref())
+}
+
+/// What the manifests of the event say: of the batches that are `recorded` as merged, and of those in the store that are not.
+fn captured(site: &Site, event: &str, recorded: &[ledger::Recorded]) -> Result<(Totals, Option<Closing>)> {
     let mut captured = Totals::default();
     let mut closing: Option<Closing> = None;
-    for batch in &recorded {
+    for batch in recorded {
         captured.add(&batch.totals);
         closing = batch.closing.clone().or(closing);
     }
@@ -286,5 +306,5 @@ fn account(site: &Site, client: &mut Client, event: &str) -> Result<Account> {
         captured.add(&batch.manifest.totals);
         closing = batch.manifest.closing.clone().or(closing);
     }
-    ledger::account(client, event, &captured, closing.as_ref())
+    Ok((captured, closing))
 }

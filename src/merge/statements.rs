@@ -16,7 +16,7 @@ pub trait Statements {
     /// Takes a piece of SQL without parameters.
     fn take(&mut self, text: &str, doing: &str) -> Result<()>;
 
-    /// Takes a COPY with the file that it reads.
+    /// Takes a COPY from STDIN without its format, and the CSV file with a header that it reads.
     fn copy(&mut self, copy: &str, path: &Path) -> Result<()>;
 }
 
@@ -38,7 +38,7 @@ impl Statements for Transaction<'_> {
     fn copy(&mut self, copy: &str, path: &Path) -> Result<()> {
         let doing = format!("stage '{}'", path.display());
         let mut file = File::open(path).cannot(doing.clone())?;
-        copy_from(self, copy, &mut file, &doing).map(drop)
+        copy_from(self, &format!("{copy} (FORMAT csv, HEADER)"), &mut file, &doing).map(drop)
     }
 }
 
