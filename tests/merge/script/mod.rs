@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::speed;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Digest, Program, Ran, Running, Workplace};
 
@@ -158,7 +159,12 @@ impl World {
         let (primary, standby) = Cluster::pair();
         primary.create_database(DB);
         primary.psql(DB, SCHEMA);
-        let work = Workplace::new(&primary, &standby, TABLES);
+        Self::over(primary, standby, TABLES)
+    }
+
+    /// The same over a primary whose database is filled already.
+    fn over(primary: Cluster, standby: Cluster, tables: &str) -> World {
+        let work = Workplace::new(&primary, &standby, tables);
         work.run("his-load-standby", &["init"]).expect(0);
         work.run("his-snapshot", &[]).expect(0);
         work.run("his-load-standby", &[]).expect(0);
@@ -304,4 +310,29 @@ fn a_script_run_by_psql_leaves_the_same_tables_and_ledger_as_the_program() {
         w.primary.rows(DB, "SELECT count(*) FROM h.charge WHERE patient_id = 200") == ["0"],
         "both charges are of one unit, and wait"
     );
+}
+
+#[test]
+fn a_day_of_the_reference_his_is_the_same_by_the_script_and_by_the_program() {
+    let (primary, standby) = Cluster::pair();
+    speed::fill(&primary, DB);
+    let w = World::over(primary, standby, &speed::tables());
+    let lost = "SELECT card_no FROM outpatient.card ORDER BY card_no LIMIT 5";
+    let odd = |status: &str| format!("UPDATE outpatient.card SET status = {status} WHERE card_no IN ({lost})");
+    w.standby.psql(
+        DB,
+        "SET client_min_messages = error;
+         DO $$ BEGIN FOR i IN 1..300 LOOP
+           PERFORM CASE WHEN i % 10 = 0 THEN outpatient.window_refund(i % 8, i) WHEN i % 10 < 6 THEN outpatient.window_register(i % 8, i) ELSE outpatient.window_charge_order(i % 8, i) END;
+           COMMIT; END LOOP; END $$",
+    );
+    w.window(&[&odd("1")]);
+    // Work on the primary too, of other windows.
+    w.primary.psql(
+        DB,
+        "SET client_min_messages = error; SELECT outpatient.window_register(7, 1000 + i) FROM generate_series(1, 20) i",
+    );
+    w.primary.execute(DB, &odd("2"));
+    let (_, ledger) = w.same_by_both(&[&w.export()], 3);
+    assert!(ledger["unit"].len() > 200 && !ledger["conflict"].is_empty(), "{} units", ledger["unit"].len());
 }
