@@ -104,3 +104,41 @@ fn a_receipt_that_is_damaged_or_of_other_batches_is_exit_5_and_one_without_held_
     w.work.run("his-merge", &["status"]).expect(5);
     give(&receipt).expect(5).says("his-merge receipt");
 }
+
+#[test]
+fn a_whole_event_goes_by_script_and_what_is_older_is_not_loaded_after_its_receipt() {
+    let w = World::new();
+    w.window(&[
+        "UPDATE h.patient SET phone = 'fine' WHERE id = 8",
+        "INSERT INTO h.charge (patient_id, total) VALUES (1, 5)",
+    ]);
+    w.export();
+    w.window(&["INSERT INTO h.charge (patient_id, total) VALUES (1, 6)"]);
+    w.work.run("his-switch", &["primary", "--merge-later"]).expect(3);
+    let queue = w.work.store().join("queue/01-0001");
+    let mut batches: Vec<String> =
+        fs::read_dir(queue).expect("a queue").flatten().map(|d| d.path().to_string_lossy().into_owned()).collect();
+    batches.sort();
+    // In two scripts, the second with a batch that is nothing but the end of the event.
+    assert_eq!(batches.len(), 3);
+    w.psql(&w.script(&[&batches[0]])).expect(0);
+    let first = w.settle(3);
+    assert_eq!((&first["balanced"], &first["units"]["captured"]), (&json!(false), &json!(3)));
+    let old = fs::read_to_string(w.receipt()).expect("a receipt");
+    w.psql(&w.script(&[&batches[1], &batches[2]])).expect(0);
+    let whole = w.settle(0);
+    assert_eq!(
+        (&whole["balanced"], &whole["closed"], &whole["units"]["merged"]),
+        (&json!(true), &json!(true), &json!(3))
+    );
+    // The earlier receipt, given late, takes nothing back.
+    fs::write(w.receipt(), old).expect("a file");
+    w.work.run("his-merge", &["receipt", &w.receipt().to_string_lossy()]).expect(4).says("has a later receipt already");
+    w.primary.stop_fast();
+    let status = w.work.json(0, "his-merge", &["status"]);
+    assert_eq!((&status["balanced"], &status["units"]), (&json!(true), &whole["units"]));
+    let id = w.work.json(0, "his-snapshot", &["list"])["snapshots"][0]["snapshot"].as_str().expect("an id").to_owned();
+    w.work.run("his-load-standby", &[&id]).expect(4).says("older than the last merge");
+    w.primary.start_again();
+    assert_eq!(w.work.json(0, "his-merge", &[])["new"], json!({"merged": 0, "held": 0}));
+}
