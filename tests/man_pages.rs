@@ -13,7 +13,7 @@ use crate::support::Program;
 const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 30] = [
+const CONTRACT: [(&str, &str, &[&str]); 32] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -45,6 +45,8 @@ const CONTRACT: [(&str, &str, &[&str]); 30] = [
     ("his-merge", "conflicts", &["[ID]"]),
     ("his-merge", "resolve", &["--take", "--why", "--money", "--dry-run"]),
     ("his-merge", "backfill", &["--changed", "--rebuilt", "--dry-run"]),
+    ("his-merge", "sql", &["BATCH-DIR>...", "--output", "--snapshot"]),
+    ("his-merge", "receipt", &["FILE>"]),
     ("his-merge", "reconcile", &["[EVENT]", "--csv", "--accept", "--why"]),
     ("his-merge", "numbers", &["[EVENT]"]),
     ("his-merge", "sign-off", &["--as", "--dry-run"]),

@@ -1,4 +1,4 @@
--- Applies a range of staged units. Parameters: tables (targets with signatures [{all [i], sets [column]}]).
+-- Applies a range of staged units. Parameters: tables (targets).
 {% macro changes(unit) %}
     silent := NULL;
     FOR w IN
@@ -33,8 +33,6 @@
 CREATE OR REPLACE FUNCTION pg_temp.apply_plain(this_chunk integer) RETURNS void LANGUAGE plpgsql AS $apply$
 #variable_conflict use_column
 DECLARE
-  missed bigint;
-  passes integer;
   this bigint;
   w record;
   silent boolean;
@@ -55,47 +53,7 @@ BEGIN
   ORDER BY s.u, s.seq;
 {% endfor %}
 {% for t in tables if t.replay %}
-{% for signature in t.signatures if signature.strong and signature.sets %}
-{% if loop.first %}
-  -- A row that is changed several times is changed in as many passes.
-  SELECT coalesce(max(s.pass), 1) INTO passes FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u WHERE s.pass > 1 AND x.chunk = this_chunk;
-  FOR this_pass IN 1..passes LOOP
-{% endif %}
-  WITH wanted AS (
-    SELECT s.*{% if t.stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND s.pass = this_pass AND NOT s.left_out AND s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[]),
-  written AS (
-    UPDATE {{ t.table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}t.{{ c.name | id }} + (x.n{{ c.i }} - x.o{{ c.i }}){% else %}x.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
-
-    FROM wanted x
-    WHERE {% for k in t.key %}t.{{ k.name | id }} = x.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
-
-    {% for c in signature.sets if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(x.o{{ c.i }})){% endfor %}{% for c in signature.sets if c.counter %} AND t.{{ c.name | id }} IS NOT NULL{% endfor %} RETURNING 1)
-  SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM written) INTO missed;
-  IF missed <> 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'changed';
-  END IF;
-{% if loop.last %}
-  END LOOP;
-{% endif %}
-{% endfor %}
-{% endfor %}
-{% for t in tables if t.replay and t.weak_sets %}
-  -- Of counters the differences are summed, so that a row which every unit touches is written once.
-  WITH wanted AS (
-    SELECT {% for k in t.key %}s.o{{ k.i }}, {% endfor %}{% for c in t.weak_sets %}{% if c.counter %}sum(CASE WHEN {{ c.i }} = ANY (s.changed) THEN s.n{{ c.i }} - s.o{{ c.i }} END) AS d{{ c.i }}{% else %}bool_or({{ c.i }} = ANY (s.changed)) AS c{{ c.i }}, (array_agg(s.n{{ c.i }} ORDER BY s.u DESC, s.seq DESC) FILTER (WHERE {{ c.i }} = ANY (s.changed)))[1] AS d{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% if t.stamps %}, (array_agg(x.event ORDER BY s.u DESC))[1] AS event, max(x.batch) AS batch{% endif %}
-
-    FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
-    GROUP BY {% for k in t.key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}),
-  written AS (
-    UPDATE {{ t.table }} AS t SET {% for c in t.weak_sets %}{{ c.name | id }} = {% if c.counter %}CASE WHEN x.d{{ c.i }} IS NULL THEN t.{{ c.name | id }} ELSE t.{{ c.name | id }} + x.d{{ c.i }} END{% else %}CASE WHEN x.c{{ c.i }} THEN x.d{{ c.i }} ELSE t.{{ c.name | id }} END{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
-
-    FROM wanted x WHERE {% for k in t.key %}t.{{ k.name | id }} = x.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}{% for c in t.weak_sets if c.counter %} AND (x.d{{ c.i }} IS NULL OR t.{{ c.name | id }} IS NOT NULL){% endfor %} RETURNING 1)
-  SELECT (SELECT count(*) FROM wanted) - (SELECT count(*) FROM written) INTO missed;
-  IF missed <> 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'HSC00', MESSAGE = 'missing';
-  END IF;
+  PERFORM pg_temp.update_{{ t.no }}(this_chunk);
 {% endfor %}
   UPDATE pg_temp.unit SET applied = true WHERE chunk = this_chunk AND status = 'new' AND NOT hard;
   FOR this IN SELECT u FROM pg_temp.unit WHERE chunk = this_chunk AND status = 'new' AND hard ORDER BY u LOOP

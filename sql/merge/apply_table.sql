@@ -1,4 +1,47 @@
--- Applies one staged change of one table; gives the kind of conflict, or NULL. Parameters: a target, signatures [{all [i], sets [column]}].
+-- Makes the function that applies one staged change of one table and gives the kind of conflict, or NULL: with a branch for each set of columns
+-- that the staged updates change, so that only those columns are written. Parameters: a target.
+DO $make$
+DECLARE
+  g record;
+  sets text;
+  guards text;
+  branches text := '';
+BEGIN
+  FOR g IN SELECT changed FROM pg_temp.signature WHERE table_no = {{ no }} ORDER BY changed LOOP
+    SELECT string_agg(c.sets, ', ' ORDER BY c.i), coalesce(string_agg(c.guards, '' ORDER BY c.i), '') INTO sets, guards
+    FROM (VALUES
+{% for c in columns if c.data and not c.number and not c.stamped %}
+      ({{ c.i }}, $piece${{ c.name | id }} = {% if c.counter %}CASE WHEN t.{{ c.name | id }} IS NULL OR s.o{{ c.i }} IS NULL OR s.n{{ c.i }} IS NULL THEN s.n{{ c.i }} ELSE t.{{ c.name | id }} + (s.n{{ c.i }} - s.o{{ c.i }}) END{% else %}s.n{{ c.i }}{% endif %}$piece$, $piece${% if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.o{{ c.i }})){% endif %}$piece$),
+{% endfor %}
+      (0, '', '')) c (i, sets, guards) WHERE c.i = ANY (g.changed);
+    branches := branches || CASE branches WHEN '' THEN '    IF' ELSE '    ELSIF' END || format(' s.changed = %L::integer[] THEN', g.changed) || E'\n'
+      || CASE WHEN sets IS NOT NULL THEN
+$piece$      WITH written AS (
+        UPDATE {{ table }} AS t SET $piece$ || sets || $piece${% for v in stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
+
+        WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
+        AND (s.force IS NOT NULL OR true$piece$ || guards || $piece$) RETURNING 1)
+      SELECT count(*) INTO hits FROM written;
+$piece$
+      ELSE
+{% if replay %}
+$piece$      -- Nothing that is merged was changed, but the row must be there.
+      SELECT count(*) INTO hits FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %};
+$piece$
+{% else %}
+$piece$      -- Nothing was changed, but the primary's triggers have their work to do.
+      WITH written AS (
+        UPDATE {{ table }} AS t SET {{ key[0].name | id }} = t.{{ key[0].name | id }}
+        WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %} RETURNING 1)
+      SELECT count(*) INTO hits FROM written;
+$piece$
+{% endif %}
+      END;
+  END LOOP;
+  IF branches <> '' THEN
+    branches := branches || E'    END IF;\n';
+  END IF;
+  EXECUTE $head$
 CREATE OR REPLACE FUNCTION pg_temp.apply_{{ no }}(this_u bigint, this_seq bigint) RETURNS text LANGUAGE plpgsql AS $apply$
 DECLARE
   s pg_temp.stage_{{ no }};
@@ -44,30 +87,7 @@ BEGIN
       RETURN NULL;
     END IF;
   ELSE
-{% for signature in signatures %}
-    {{ "IF" if loop.first else "ELSIF" }} s.changed = ARRAY[{{ signature.all | join(", ") }}]::integer[] THEN
-{% if signature.sets %}
-      WITH written AS (
-        UPDATE {{ table }} AS t SET {% for c in signature.sets %}{{ c.name | id }} = {% if c.counter %}CASE WHEN t.{{ c.name | id }} IS NULL OR s.o{{ c.i }} IS NULL OR s.n{{ c.i }} IS NULL THEN s.n{{ c.i }} ELSE t.{{ c.name | id }} + (s.n{{ c.i }} - s.o{{ c.i }}) END{% else %}s.n{{ c.i }}{% endif %}{{ ", " if not loop.last }}{% endfor %}{% for v in stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
-
-        WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
-
-        AND (s.force IS NOT NULL OR true{% for c in signature.sets if c.guarded %} AND record_image_eq(ROW(t.{{ c.name | id }}::{{ c.type }}), ROW(s.o{{ c.i }})){% endfor %}) RETURNING 1)
-      SELECT count(*) INTO hits FROM written;
-{% elif replay %}
-      -- Nothing that is merged was changed, but the row must be there.
-      SELECT count(*) INTO hits FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %};
-{% else %}
-      -- Nothing was changed, but the primary's triggers have their work to do.
-      WITH written AS (
-        UPDATE {{ table }} AS t SET {{ key[0].name | id }} = t.{{ key[0].name | id }}
-        WHERE {% for k in key %}t.{{ k.name | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %} RETURNING 1)
-      SELECT count(*) INTO hits FROM written;
-{% endif %}
-{% endfor %}
-{% if signatures %}
-    END IF;
-{% endif %}
+$head$ || branches || $tail$
   END IF;
   IF hits = 1 THEN
     RETURN NULL;
@@ -77,3 +97,6 @@ BEGIN
   RETURN 'missing';
 END
 $apply$;
+$tail$;
+END
+$make$;

@@ -1,4 +1,4 @@
--- Notes the rows of one table that the units of this transaction bring, or that they give the values by which a row of the gap is looked for. Parameters: a target.
+-- Notes the rows of one table that the units of this transaction bring, or that they give the values by which a row of the gap is looked for. Parameters: a target; a part of record.sql.
 INSERT INTO his_emergency.brought (table_name, key)
 SELECT {{ name | lit }}, json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}s.n{{ k.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text
 FROM pg_temp.outcome o JOIN pg_temp.stage_{{ no }} s USING (u)

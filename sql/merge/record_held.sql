@@ -1,4 +1,4 @@
--- Writes conflicts and the changes of held units of one table into the ledger. Parameters: a target.
+-- Writes conflicts and the changes of held units of one table into the ledger. Parameters: a target; a part of record.sql.
 {% macro key_of(a, b) %}json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}coalesce({{ a }}{{ k.i }}, {{ b }}{{ k.i }})::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text{% endmacro %}
 {% macro staged(p) %}json_object(ARRAY[{% for c in columns %}{{ c.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for c in columns %}s.{{ p }}{{ c.i }}::text{{ ", " if not loop.last }}{% endfor %}]::text[]){% endmacro %}
 INSERT INTO his_emergency.conflict (event, generation, xid, seq, table_name, key, kind, rule, reason, differ, standby, "primary", take, by_policy)

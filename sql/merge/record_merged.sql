@@ -1,4 +1,4 @@
--- Writes rows that were there already, what decisions displaced, and given numbers of one table into the ledger. Parameters: a target.
+-- Writes rows that were there already, what decisions displaced, and given numbers of one table into the ledger. Parameters: a target; a part of record.sql.
 {% macro key_of(a, b) %}json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}coalesce({{ a }}{{ k.i }}, {{ b }}{{ k.i }})::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text{% endmacro %}
 INSERT INTO his_emergency.already (event, generation, xid, table_name, key)
 SELECT x.event, x.generation, x.xid, {{ name | lit }}, {{ key_of("s.n", "s.o") }}

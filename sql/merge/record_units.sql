@@ -1,15 +1,15 @@
 -- Writes outcomes into the ledger, in the transaction that brought them about: the applied units of a chunk, and every unit held or rejected
--- that is not written yet. Parameters: run, by, chunk (0 is none).
+-- that is not written yet. A part of record.sql.
 CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
-SELECT u, 'merged' AS status FROM pg_temp.unit WHERE chunk = {{ chunk }} AND status = 'new' AND applied
+SELECT u, 'merged' AS status FROM pg_temp.unit WHERE chunk = this_chunk AND status = 'new' AND applied
 UNION ALL
 SELECT u, status FROM pg_temp.unit WHERE status IN ('held', 'rejected') AND NOT recorded AND prior IS NULL;
 ALTER TABLE pg_temp.outcome ADD PRIMARY KEY (u);
 ANALYZE pg_temp.outcome;
 INSERT INTO his_emergency.unit (event, generation, xid, batch, status, rows, last_seq, hash, at, db_user, application, address, run, by)
-SELECT x.event, x.generation, x.xid, x.batch, o.status, x.rows, x.last_seq, x.hash, x.at, x."user", x.application, x.address, {{ run }}, {{ by | lit }}
+SELECT x.event, x.generation, x.xid, x.batch, o.status, x.rows, x.last_seq, x.hash, x.at, x."user", x.application, x.address, this_run, this_by
 FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior IS NULL ORDER BY u;
-UPDATE his_emergency.unit l SET status = o.status, linked = EXISTS (SELECT FROM his_emergency.link k WHERE (k.event, k.generation, k.xid) = (l.event, l.generation, l.xid)), run = {{ run }}, by = {{ by | lit }}, settled_at = clock_timestamp()
+UPDATE his_emergency.unit l SET status = o.status, linked = EXISTS (SELECT FROM his_emergency.link k WHERE (k.event, k.generation, k.xid) = (l.event, l.generation, l.xid)), run = this_run, by = this_by, settled_at = clock_timestamp()
 FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior = 'held' AND (l.event, l.generation, l.xid) = (x.event, x.generation, x.xid);
 INSERT INTO his_emergency.unit_money (event, generation, xid, table_name, column_name, amount)
 SELECT x.event, x.generation, x.xid, m.table_name, m.column_name, m.amount

@@ -1,2 +1,12 @@
--- The content of each unit as one number, and whether the ledger knows the unit with another. No parameters; gives the units that differ.
+-- The content of each unit as one number; a unit that the ledger knows with another is damage. No parameters.
 UPDATE pg_temp.unit u SET hash = h.hash FROM (SELECT u, sum(part)::text AS hash FROM pg_temp.hash GROUP BY u) h WHERE h.u = u.u;
+DO $same$
+DECLARE
+  other text := (SELECT name FROM pg_temp.unit WHERE known_hash IS NOT NULL AND b > 0 AND hash IS DISTINCT FROM known_hash ORDER BY u LIMIT 1);
+BEGIN
+  IF other IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'HSC05', MESSAGE = 'unit ' || other || ': the ledger knows a unit of that id with other content',
+      HINT = 'one of the two was made from another database or changed by hand; keep both and compare them before anything else is merged.';
+  END IF;
+END
+$same$;

@@ -221,6 +221,12 @@ impl Catalog {
         Ok(Catalog { tables })
     }
 
+    /// The catalog of these tables, as a manifest keeps them.
+    #[must_use]
+    pub fn of(tables: impl IntoIterator<Item = Table>) -> Catalog {
+        Catalog { tables: tables.into_iter().map(|t| (t.name.clone(), t)).collect() }
+    }
+
     pub fn read_from(client: &mut Client) -> Result<Catalog> {
         Self::read(client)
     }

@@ -42,6 +42,23 @@ pub fn literal(text: &str) -> String {
     if doubled.contains('\\') { format!(" E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
+/// The text with `values` (SQL expressions) in place of its parameters `$1`, `$2` …, for those who cannot send parameters.
+/// The comment that says what they are goes.
+#[must_use]
+pub fn bound(text: &str, values: &[String]) -> String {
+    let lines = text.lines().filter(|l| !l.starts_with("--")).collect::<Vec<_>>().join("\n");
+    let mut parts = lines.split('$');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        match part[..digits].parse::<usize>().ok().and_then(|n| values.get(n.checked_sub(1)?)) {
+            Some(value) => out.extend([value, &part[digits..]]),
+            None => out.extend(["$", part]),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +70,12 @@ mod tests {
         let text =
             render("SELECT {{ c | id }}, {{ v | lit }}", minijinja::context! { c => "挂号", v => "a'b" }).unwrap();
         assert_eq!(text, "SELECT \"挂号\", 'a''b'");
+    }
+
+    #[test]
+    fn parameters_become_what_they_stand_for_and_nothing_else_changes() {
+        let values: Vec<String> = ["'a$2'", "7"].map(String::from).to_vec();
+        assert_eq!(bound("-- $1 a.\nSELECT $1, $2::int, $3, $$x$$;", &values), "SELECT 'a$2', 7::int, $3, $$x$$;");
     }
 
     #[test]

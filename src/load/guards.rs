@@ -66,7 +66,7 @@ fn require_batches(doing: &str, site: &Site, client: &mut crate::db::Client, gen
         let dir = site.store.queue(&event).join(format!("{batch:06}"));
         let sound =
             sums::of_file(&dir.join(sums::FILE)).is_ok_and(|found| found == expected) && sums::check(&dir)?.is_empty();
-        if sound || primary::has_settled(site, generation.number, super::retire::units(client)?) == Some(true) {
+        if sound || primary::has_settled(site, generation.number, &super::retire::units(client)?) == Some(true) {
             continue;
         }
         return Err(Error::refused(

@@ -3,6 +3,7 @@
 use crate::cli::Site;
 use crate::db::{self, Client};
 use crate::error::{Cannot, Result};
+use crate::merge;
 use postgres::error::SqlState;
 use std::time::Duration;
 
@@ -18,8 +19,20 @@ pub fn last_merge_run(site: &Site) -> Option<u64> {
     })
 }
 
-/// True when the ledger shows each of these units as merged, held or rejected. `None` when the primary cannot be asked.
-pub fn has_settled(site: &Site, generation: u64, xids: Vec<i64>) -> Option<bool> {
+/// True when the ledger shows each of these units as merged, held or rejected. `None` when the primary cannot be asked, and
+/// no receipt of a script that was run there stands in for it.
+pub fn has_settled(site: &Site, generation: u64, xids: &[i64]) -> Option<bool> {
+    let by_receipt = || match merge::script::covers(&site.store, generation, xids) {
+        Ok(covered) => covered.then_some(true),
+        Err(e) => {
+            log::info!("{e}");
+            None
+        }
+    };
+    asked_to_settle(site, generation, xids.to_vec()).or_else(by_receipt)
+}
+
+fn asked_to_settle(site: &Site, generation: u64, xids: Vec<i64>) -> Option<bool> {
     let generation = i64::try_from(generation).unwrap_or(i64::MAX);
     ask(site, move |client| match client.query_one(crate::sql!("load/settled.sql"), &[&generation, &xids]) {
         Ok(row) => Ok(usize::try_from(row.get::<_, i64>(0)).is_ok_and(|n| n >= xids.len())),

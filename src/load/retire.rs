@@ -52,7 +52,7 @@ pub fn drop_old(site: &Site, standby: &Server, newest: u64) -> Result<(Vec<Strin
         standby::numbers::remember(site, &mut client)?;
         std::mem::drop(client);
         if !xids.is_empty() {
-            match primary::has_settled(site, old.number, xids) {
+            match primary::has_settled(site, old.number, &xids) {
                 Some(true) => {}
                 Some(false) => {
                     kept.push(keep("the primary's ledger does not show all of its units as merged, held or rejected"));

@@ -4,7 +4,7 @@
 //! components) of the graph of dependence. Knots are put in an order in which each follows what it depends on, the
 //! earliest first, and cut into chunks.
 
-use super::stage;
+use super::statements::{Statements, run};
 use super::target::Target;
 use crate::db::{Transaction, sql};
 use crate::error::{Cannot, Result};
@@ -41,11 +41,18 @@ pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result
         writeln!(writer, "{u}\t{chunk}").cannot(doing)?;
     }
     writer.finish().cannot(doing)?;
-    tx.batch_execute(crate::sql!("merge/set_chunks.sql")).cannot(doing)?;
-    for target in targets {
-        stage::run(tx, crate::sql!("merge/pass_table.sql"), Value::from(Serde(target)), doing)?;
-    }
+    set(tx, targets)?;
     Ok(i32::try_from(chunks.iter().max().copied().unwrap_or(0)).unwrap_or(i32::MAX))
+}
+
+/// Notes the chunk of each unit, from a table of both, and finds the rows that a chunk changes several times.
+pub fn set(to: &mut impl Statements, targets: &[Target]) -> Result<()> {
+    let doing = "put the units into an order";
+    to.take(crate::sql!("merge/set_chunks.sql"), doing)?;
+    for target in targets {
+        run(to, crate::sql!("merge/pass_table.sql"), Value::from(Serde(target)), doing)?;
+    }
+    Ok(())
 }
 
 /// Edges as lists: those of node `n` are `to[start[n]..start[n + 1]]`.

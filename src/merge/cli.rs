@@ -1,7 +1,8 @@
 //! The command line of `his-merge`.
 
 use super::{
-    Account, Counts, Decision, Merged, Planned, Take, backfill, numbers, reconcile, run, show, sign_off, status,
+    Account, Counts, Decision, Merged, Planned, Standing, Take, backfill, numbers, reconcile, run, script, show,
+    sign_off, status,
 };
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
@@ -9,7 +10,7 @@ use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Merge what the windows did on the emergency standby back into the primary
@@ -69,6 +70,13 @@ enum Command {
     SignOff(sign_off::Args),
     /// Bring back what a snapshot has and a restored primary lacks
     Backfill(backfill::Args),
+    /// Write the merge as one script for psql, for a primary that cannot be reached from here
+    Sql(script::Args),
+    /// Take note of the receipt that such a script has printed
+    Receipt {
+        /// What psql wrote; whatever stands around the receipt does not matter
+        file: PathBuf,
+    },
 }
 
 impl cli::Program for Cli {
@@ -96,6 +104,8 @@ pub fn main() -> ExitCode {
             Some(Command::Numbers(args)) => numbers::command(&site, args),
             Some(Command::SignOff(args)) => sign_off::command(&site, args),
             Some(Command::Backfill(args)) => backfill::command(&site, args),
+            Some(Command::Sql(args)) => script::command(&site, args),
+            Some(Command::Receipt { file }) => receipt(&site, file),
         }
     })
 }
@@ -158,15 +168,40 @@ fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Outcome> {
 }
 
 fn show(site: &Site) -> Result<Outcome> {
-    let (event, account) = match status(site)? {
-        Some((event, account)) => (Some(event), account),
-        None => (None, Account { balanced: true, ..Account::default() }),
+    let Some(Standing { event, account, receipt }) = status(site)? else {
+        let nothing = Account { balanced: true, ..Account::default() };
+        return Ok(Outcome::new(account_json(None, &nothing, None), "no event so far"));
     };
-    let text = match &event {
-        None => "no event so far".to_owned(),
-        Some(event) => format!("event {event}\n{}\n{}", table(&account), advice(&account)),
-    };
-    Ok(Outcome::new(account_json(event.as_deref(), &account, None), text))
+    let mut json = account_json(Some(&event), &account, None);
+    let mut text = format!("event {event}\n{}\n{}", table(&account), advice(&account));
+    if let Some(receipt) = receipt {
+        json["receipt"] = json!({ "run": receipt.run, "finished_at": receipt.finished_at });
+        let told = site.time(receipt.finished_at);
+        let _ = write!(text, "\nthe primary cannot be reached; this is by the receipt of run {}, {told}", receipt.run);
+    }
+    Ok(Outcome::new(json, text))
+}
+
+/// The account of the receipt's last event, as a merge gives it.
+fn receipt(site: &Site, file: &Path) -> Result<Outcome> {
+    let settled = script::settle(site, file)?;
+    let Standing { event, account, .. } = &settled.last;
+    let mut json = account_json(Some(event), account, None);
+    json["receipt"] =
+        json!({ "run": settled.receipt.run, "finished_at": settled.receipt.finished_at, "new": settled.new });
+    json["conflicts"] = json!(settled.conflicts());
+    let noted = if settled.new { "is noted" } else { "was noted before" };
+    let mut text = format!(
+        "the receipt of run {} {noted}; event {event}\n{}\n{}",
+        settled.receipt.run,
+        table(account),
+        advice(account)
+    );
+    for c in settled.conflicts() {
+        let _ =
+            write!(text, "\n  conflict {}: {} in {}, unit {}", c.id, c.kind, c.table.as_deref().unwrap_or("-"), c.unit);
+    }
+    Ok(Outcome::new(json, text).exit(settled.exit))
 }
 
 fn account_json(event: Option<&str>, account: &Account, new: Option<Counts>) -> Value {

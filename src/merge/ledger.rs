@@ -101,25 +101,44 @@ pub struct Account {
     pub balanced: bool,
 }
 
+/// What became of the units of an event, as the ledger counts them.
+#[derive(Debug, Clone, Default)]
+pub struct Outcomes {
+    /// Outcome, units, rows.
+    pub counts: Vec<(String, u64, u64)>,
+    /// Table, column, outcome, sum.
+    pub money: Vec<(String, String, String, Decimal)>,
+}
+
 /// Draws up the account of `event`: captured by the manifests (`captured`), the rest by the ledger.
 pub fn account(client: &mut Client, event: &str, captured: &Totals, closing: Option<&Closing>) -> Result<Account> {
+    let doing = "read the merge ledger";
+    let mut outcomes = Outcomes::default();
+    if is_there(client)? {
+        for row in client.query(crate::sql!("merge/totals.sql"), &[&event]).cannot(doing)? {
+            outcomes.counts.push((row.get(0), count(row.get(1)), count(row.get(2))));
+        }
+        for row in client.query(crate::sql!("merge/money_totals.sql"), &[&event]).cannot(doing)? {
+            let sum = row.get::<_, &str>(3).parse().map_err(|e| crate::Error::failed(doing, e))?;
+            outcomes.money.push((row.get(0), row.get(1), row.get(2), sum));
+        }
+    }
+    Ok(draw_up(captured, closing, &outcomes))
+}
+
+/// Sets what was captured against what became of it.
+#[must_use]
+pub fn draw_up(captured: &Totals, closing: Option<&Closing>, outcomes: &Outcomes) -> Account {
     let mut account = Account { closed: closing.is_some(), ..Account::default() };
     (account.units.captured, account.rows.captured) = (captured.units, captured.rows);
-    let there = is_there(client)?;
-    let rows = if there {
-        client.query(crate::sql!("merge/totals.sql"), &[&event]).cannot("read the merge ledger")?
-    } else {
-        Vec::new()
-    };
-    for row in rows {
-        let (units, rows) = (count(row.get(1)), count(row.get(2)));
+    for (status, units, rows) in &outcomes.counts {
         let (u, r) = (&mut account.units, &mut account.rows);
-        let place = match row.get::<_, &str>(0) {
+        let place = match status.as_str() {
             "merged" => (&mut u.merged, &mut r.merged),
             "held" => (&mut u.held, &mut r.held),
             _ => (&mut u.rejected, &mut r.rejected),
         };
-        (*place.0, *place.1) = (units, rows);
+        (*place.0, *place.1) = (*units, *rows);
     }
     let mut money: BTreeMap<(String, String), MoneyCounts> = BTreeMap::new();
     let mut add = |table: &str, column: &str, status: &str, sum: Decimal| {
@@ -141,14 +160,8 @@ pub fn account(client: &mut Client, event: &str, captured: &Totals, closing: Opt
     for Money { table, column, sum } in &captured.money {
         add(table, column, "captured", *sum);
     }
-    let rows = if there {
-        client.query(crate::sql!("merge/money_totals.sql"), &[&event]).cannot("read the merge ledger")?
-    } else {
-        Vec::new()
-    };
-    for row in rows {
-        let sum = row.get::<_, &str>(3).parse().map_err(|e| crate::Error::failed("read the merge ledger", e))?;
-        add(row.get(0), row.get(1), row.get(2), sum);
+    for (table, column, status, sum) in &outcomes.money {
+        add(table, column, status, *sum);
     }
     account.money = money.into_values().collect();
     let counts = |c: &Counts| c.captured == c.merged + c.held + c.rejected;
@@ -156,7 +169,7 @@ pub fn account(client: &mut Client, event: &str, captured: &Totals, closing: Opt
         && counts(&account.rows)
         && account.money.iter().all(|m| m.captured == m.merged + m.held + m.rejected)
         && closing.is_none_or(|c| c.totals.equals(captured));
-    Ok(account)
+    account
 }
 
 fn count(n: i64) -> u64 {

@@ -1,74 +1,29 @@
 //! `link`: a row of the standby that a person has found to be a row of the primary. It falls away, and what refers to it
 //! refers to that row.
 
-use super::stage;
+use super::statements::{self, Statements};
 use super::target::Target;
-use crate::error::{Cannot, Result};
+use crate::error::Result;
 use minijinja::{Value, context};
-use postgres::Transaction;
-
-/// One decision, as the ledger keeps it.
-struct Link {
-    unit: String,
-    seq: i64,
-    table: String,
-    /// Columns that something may refer to, with their values on both sides.
-    columns: Vec<String>,
-    ours: Vec<Option<String>>,
-    theirs: Vec<Option<String>>,
-    /// The unit's own counter differences fall away with the row.
-    counters: bool,
-    /// Only what these units refer to; of all units when `None`.
-    units: Option<Vec<String>>,
-}
 
 /// Points the staged changes at the rows that were named.
-pub fn repoint(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
-    let doing = "point what is merged at the linked rows";
-    let rows = tx.query(crate::sql!("merge/links.sql"), &[]).cannot(doing)?;
-    for row in rows {
-        let link = Link {
-            unit: row.get(0),
-            seq: row.get(1),
-            table: row.get(2),
-            columns: row.get(3),
-            ours: row.get(4),
-            theirs: row.get(5),
-            counters: row.get(6),
-            units: row.get(7),
-        };
-        for target in targets {
-            let own = link.seq != 0 && link.table == target.name;
-            let mut moves: Vec<Value> = Vec::new();
-            if own {
-                moves.extend(link.moves(target.key.iter().map(|k| (k.i, k.type_name.as_str(), k.name.as_str()))));
-            }
-            for reference in target.references.iter().filter(|r| r.to_name == link.table) {
-                let columns = reference.columns.iter().zip(&reference.to_columns);
-                moves.extend(link.moves(columns.map(|(k, to)| (k.i, k.type_name.as_str(), to.as_str()))));
-            }
-            let others: Vec<usize> =
-                target.columns.iter().filter(|c| c.data && !target.weak.contains(&c.i)).map(|c| c.i).collect();
-            let counters = link.counters && target.columns.iter().any(|c| c.counter);
-            if own || counters || !moves.is_empty() {
-                let seq = if own { link.seq } else { 0 };
-                let context = context! { no => target.no, unit => link.unit.clone(), seq, counters, weak => target.weak.clone(), others, moves, units => link.units.clone().unwrap_or_default() };
-                stage::run(tx, crate::sql!("merge/link_table.sql"), context, doing)?;
-            }
-        }
-    }
-    Ok(())
+pub fn repoint(to: &mut impl Statements, targets: &[Target]) -> Result<()> {
+    let tables: Vec<Value> = targets.iter().map(table).collect();
+    statements::run(to, crate::sql!("merge/link.sql"), context! { tables }, "point what is merged at the linked rows")
 }
 
-impl Link {
-    /// The columns that move together, when the link knows all of them and they have values.
-    fn moves<'a>(&self, columns: impl Iterator<Item = (usize, &'a str, &'a str)>) -> Option<Value> {
-        let mut moved = Vec::new();
-        for (i, type_name, to) in columns {
-            let at = self.columns.iter().position(|c| c == to)?;
-            let (from, to) = (self.ours[at].clone()?, self.theirs[at].clone()?);
-            moved.push(context! { i, type => type_name, from, to });
-        }
-        (!moved.is_empty()).then(|| Value::from(moved))
+/// What of a table a link can move: its own row, its counters, and what refers to a row elsewhere.
+fn table(target: &Target) -> Value {
+    let others: Vec<usize> =
+        target.columns.iter().filter(|c| c.data && !target.weak.contains(&c.i)).map(|c| c.i).collect();
+    let key = target.key.iter().map(|k| context! { i => k.i, type => k.type_name.clone(), to => k.name.clone() });
+    let mut moves = vec![context! { of => target.name.clone(), own => true, columns => key.collect::<Vec<_>>() }];
+    for reference in &target.references {
+        let columns = reference.columns.iter().zip(&reference.to_columns);
+        let columns: Vec<Value> =
+            columns.map(|(k, to)| context! { i => k.i, type => k.type_name.clone(), to => to.clone() }).collect();
+        moves.push(context! { of => reference.to_name.clone(), own => false, columns });
     }
+    let counters = target.columns.iter().any(|c| c.counter) && !target.weak.is_empty();
+    context! { no => target.no, name => target.name.clone(), counters, others, moves }
 }

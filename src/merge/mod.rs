@@ -17,10 +17,12 @@ mod plan;
 pub mod reconcile;
 mod resolve;
 mod rules;
+pub mod script;
 mod shape;
 mod show;
 pub mod sign_off;
 mod stage;
+mod statements;
 mod target;
 
 pub use cli::{Cli, main};
@@ -101,17 +103,30 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     Ok(Merged { event: last_event, account, new, exit: if sound { Exit::Done } else { Exit::NeedsPerson } })
 }
 
-/// How the current or latest event stands, without merging anything.
-pub fn status(site: &Site) -> Result<Option<(String, Account)>> {
+/// How an event stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub event: String,
+    pub account: Account,
+    /// Known by the receipt of a script, because the primary cannot be reached.
+    pub receipt: Option<script::receipt::Receipt>,
+}
+
+/// How the current or latest event stands, without merging anything. A primary that cannot be reached is stood in for by
+/// the receipt of a script that was run there.
+pub fn status(site: &Site) -> Result<Option<Standing>> {
     let state = site.store.state()?;
     let event = match state.event {
         Some(event) => Some(event.id),
         None => site.store.events()?.pop(),
     };
     let Some(event) = event else { return Ok(None) };
-    let mut client = site.profile.primary()?.named("his-merge").connect()?;
+    let mut client = match site.profile.primary()?.named("his-merge").connect() {
+        Err(e) if e.exit() == Exit::Unreachable => return script::by_receipt(site, &event)?.map(Some).ok_or(e),
+        other => other?,
+    };
     let account = account(site, &mut client, &event)?;
-    Ok(Some((event, account)))
+    Ok(Some(Standing { event, account, receipt: None }))
 }
 
 /// What a run would do.
@@ -154,7 +169,7 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
     let search_path = &primary.own.search_path;
     let input = stage::Input { batches: &planned.batches, shapes: &shapes, targets: &targets, search_path };
     stage::stage(&mut tx, &input)?;
-    plan::plan(&mut tx, &targets, &primary.catalog)?;
+    plan::plan(&mut tx, &targets, &primary.catalog, &primary.own.search_path)?;
     let row = tx.query_one(crate::sql!("merge/planned.sql"), &[]).cannot(doing)?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     (planned.merge, planned.held, planned.rejected) = (count(row.get(0)), count(row.get(1)), count(row.get(2)));
@@ -194,8 +209,9 @@ struct Primary {
     catalog: Catalog,
 }
 
-/// The primary's own settings and schema, and that it is one that can be written to.
+/// The primary's own settings and schema, and that it is one that can be written to. Once a connection, before anything is staged.
 fn session(client: &mut Client) -> Result<Primary> {
+    client.batch_execute(crate::sql!("merge/memory.sql")).cannot("begin a session on the primary")?;
     let row = client.query_one(crate::sql!("merge/session.sql"), &[]).cannot("read the primary's settings")?;
     if row.get::<_, bool>(3) {
         return Err(Error::refused("merge", "this server is a replica in recovery, not the primary")
@@ -216,14 +232,13 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     let run = begin_run(site, client, batches)?;
     let units: u64 = batches.iter().map(|b| b.manifest.totals.units).sum();
     let bar = site.talk.bar(units, "merging units");
-    client.batch_execute(crate::sql!("merge/memory.sql")).cannot("begin the merge")?;
     let mut tx = client.transaction().cannot("begin the merge")?;
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     let staged = stage::stage(&mut tx, &input)?;
-    plan::plan(&mut tx, &targets, &primary.catalog)?;
+    plan::plan(&mut tx, &targets, &primary.catalog, &primary.own.search_path)?;
     let chunks = chunk::number(&mut tx, staged.last, &targets)?;
     tx.commit().cannot("plan the merge")?;
-    let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
+    let applying = Applying { own: &primary.own, run, by: &site.by };
     applying.all(client, chunks, |done| {
         // All but the last are about the same.
         bar.set_position(units * u64::try_from(done).unwrap_or(0) / u64::try_from(chunks.max(1)).unwrap_or(1));
@@ -278,9 +293,15 @@ fn require_same_primary(client: &mut Client, m: &Manifest, system: &str) -> Resu
 /// that are not in it yet.
 fn account(site: &Site, client: &mut Client, event: &str) -> Result<Account> {
     let recorded = if ledger::is_there(client)? { ledger::batches(client, event)? } else { Vec::new() };
+    let (captured, closing) = captured(site, event, &recorded)?;
+    ledger::account(client, event, &captured, closing.as_ref())
+}
+
+/// What the manifests of the event say: of the batches that are `recorded` as merged, and of those in the store that are not.
+fn captured(site: &Site, event: &str, recorded: &[ledger::Recorded]) -> Result<(Totals, Option<Closing>)> {
     let mut captured = Totals::default();
     let mut closing: Option<Closing> = None;
-    for batch in &recorded {
+    for batch in recorded {
         captured.add(&batch.totals);
         closing = batch.closing.clone().or(closing);
     }
@@ -290,5 +311,5 @@ fn account(site: &Site, client: &mut Client, event: &str) -> Result<Account> {
         captured.add(&batch.manifest.totals);
         closing = batch.manifest.closing.clone().or(closing);
     }
-    ledger::account(client, event, &captured, closing.as_ref())
+    Ok((captured, closing))
 }

@@ -30,48 +30,60 @@ pub fn shapes(
     catalog: &Catalog,
     profile: &Profile,
 ) -> Result<Vec<Shape>> {
-    let mut shapes: Vec<Shape> = Vec::new();
-    let mut add = |table: &Name, columns: &[Column], key: &[String]| {
-        let at = shapes.iter().position(|s| s.table == *table).unwrap_or_else(|| {
-            shapes.push(Shape { table: table.clone(), columns: Vec::new(), key: key.to_vec() });
-            shapes.len() - 1
-        });
-        let shape = &mut shapes[at];
-        if shape.key != key {
-            return Err(Error::refused(
-                format!("merge changes of '{table}'"),
-                format!("its key was ({}) and is ({})", shape.key.join(", "), key.join(", ")),
-            )
-            .hint(
-                "the profile's `key` of this table changed between two loads; merge the older batches by name first.",
-            ));
-        }
-        for column in columns {
-            if !shape.columns.iter().any(|c| c.name == column.name) {
-                shape.columns.push(column.clone());
-            }
-        }
-        Ok(())
-    };
-    for table in batches.iter().flat_map(|b| &b.manifest.tables) {
-        add(&table.table, &table.columns, &table.key)?;
-    }
+    let mut shapes = of_batches(batches)?;
     for row in client.query(crate::sql!("merge/held_tables.sql"), &[]).cannot("read the held units of the ledger")? {
-        let table = Name::parse(row.get(0))?;
-        let names: Vec<String> = row.get(1);
-        let described = catalog.get(&table).ok_or_else(|| {
+        let (table, names): (Name, Vec<String>) = (Name::parse(row.get(0))?, row.get(1));
+        let shape = kept(&table, &names, catalog, profile).ok_or_else(|| {
             Error::refused(format!("merge changes of '{table}'"), "the primary has no such table")
                 .hint("the schema changed while units of it are held; put the table back, or ask the vendor.")
         })?;
-        let columns: Vec<Column> = names
-            .iter()
-            .filter_map(|n| described.column(n))
-            .map(|c| Column { name: c.name.clone(), type_name: c.base_type.clone() })
-            .collect();
-        let entry = profile.table(&table);
-        let key = entry.filter(|t| !t.key.is_empty()).map(|t| t.key.clone());
-        let key = key.or_else(|| described.primary_key().map(<[String]>::to_vec)).unwrap_or_default();
-        add(&table, &columns, &key)?;
+        add(&mut shapes, &shape)?;
     }
     Ok(shapes)
+}
+
+/// The tables of `batches` alone.
+pub fn of_batches(batches: &[Batch]) -> Result<Vec<Shape>> {
+    let mut shapes = Vec::new();
+    for table in batches.iter().flat_map(|b| &b.manifest.tables) {
+        let shape = Shape { table: table.table.clone(), columns: table.columns.clone(), key: table.key.clone() };
+        add(&mut shapes, &shape)?;
+    }
+    Ok(shapes)
+}
+
+/// A table as it comes from the ledger, with the columns of these names; `None` when it is not in the catalog.
+pub fn kept(table: &Name, names: &[String], catalog: &Catalog, profile: &Profile) -> Option<Shape> {
+    let described = catalog.get(table)?;
+    let columns = names
+        .iter()
+        .filter_map(|n| described.column(n))
+        .map(|c| Column { name: c.name.clone(), type_name: c.base_type.clone() })
+        .collect();
+    let entry = profile.table(table);
+    let key = entry.filter(|t| !t.key.is_empty()).map(|t| t.key.clone());
+    let key = key.or_else(|| described.primary_key().map(<[String]>::to_vec)).unwrap_or_default();
+    Some(Shape { table: table.clone(), columns, key })
+}
+
+/// Adds a table, or what is new of it.
+pub fn add(shapes: &mut Vec<Shape>, new: &Shape) -> Result<()> {
+    let at = shapes.iter().position(|s| s.table == new.table).unwrap_or_else(|| {
+        shapes.push(Shape { columns: Vec::new(), ..new.clone() });
+        shapes.len() - 1
+    });
+    let shape = &mut shapes[at];
+    if shape.key != new.key {
+        return Err(Error::refused(
+            format!("merge changes of '{}'", new.table),
+            format!("its key was ({}) and is ({})", shape.key.join(", "), new.key.join(", ")),
+        )
+        .hint("the profile's `key` of this table changed between two loads; merge the older batches by name first."));
+    }
+    for column in &new.columns {
+        if !shape.columns.iter().any(|c| c.name == column.name) {
+            shape.columns.push(column.clone());
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The store: `snapshots/ queue/ paper/ state.json journal.jsonl locks/`, and its mirror.
+//! The store: `snapshots/ queue/ paper/ receipts/ state.json journal.jsonl locks/`, and its mirror.
 
 pub mod durable;
 mod journal;
@@ -18,7 +18,7 @@ use mirror::Mirror;
 use std::path::{Path, PathBuf};
 
 /// What every store has; its mirror has the same.
-const DIRECTORIES: [&str; 5] = ["", "snapshots", "queue", "paper", "locks"];
+const DIRECTORIES: [&str; 6] = ["", "snapshots", "queue", "paper", "receipts", "locks"];
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

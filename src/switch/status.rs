@@ -88,13 +88,19 @@ pub fn run(site: &Site) -> Result<Outcome> {
         standby,
         primary,
         exported,
-        account: account.flatten().map(|(_, account)| account.units),
+        account: account.flatten().or_else(|| by_receipt(site)).map(|s| s.account.units),
         broken: site.store.journal().read()?.1,
         holders,
         mirror: site.store.mirror_state().map(|(path, reason)| (path.to_path_buf(), reason)),
     };
     let exit = if seen.broken.is_some() { Exit::Damaged } else { Exit::Done };
     Ok(Outcome::new(json_of(&seen), text(site, &seen)).exit(exit))
+}
+
+/// A primary that hangs did not get as far as its receipt.
+fn by_receipt(site: &Site) -> Option<merge::Standing> {
+    let event = site.store.state().ok()?.event?;
+    merge::script::by_receipt(site, &event.id).ok().flatten()
 }
 
 type Answered<T> = std::thread::Result<Option<Result<T>>>;

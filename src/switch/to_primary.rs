@@ -191,7 +191,7 @@ impl Return<'_> {
 
     fn merge_rest(&self) -> Result<Option<Account>> {
         if self.returning.merge_later {
-            return Ok(merge::status(self.site)?.map(|(_, account)| account));
+            return Ok(merge::status(self.site)?.map(|s| s.account));
         }
         let merged = precedence::undisturbed(self.site, Kind::Merge, || merge::run(self.site, &[], true))?;
         Ok(Some(merged.account))
@@ -288,7 +288,7 @@ fn where_it_stands(error: Error) -> Error {
 fn back_already(site: &Site, started: Instant) -> Result<Outcome> {
     let warnings = moves::finish(site, Mode::Normal, json!({ "resumed": true }), |_| {})?;
     let state = site.store.state()?;
-    let account = merge::status(site)?.map(|(_, account)| account);
+    let account = merge::status(site)?.map(|s| s.account);
     let mut warnings = warnings;
     if let Some(account) = account.as_ref().filter(|a| !a.balanced || a.units.held > 0) {
         warnings.push(format!(

@@ -3,6 +3,7 @@
 mod decide;
 mod double;
 mod live;
+mod script;
 mod shown;
 mod speed;
 

@@ -15,8 +15,14 @@ fn samples() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/his")
 }
 
+/// The tables of its profile.
+pub fn tables() -> String {
+    let profile = std::fs::read_to_string(samples().join("his.toml")).expect("the sample's profile");
+    profile[profile.find("[[table]]").expect("tables")..].to_owned()
+}
+
 /// The reference HIS with its generated day.
-fn fill(cluster: &Cluster, db: &str) {
+pub fn fill(cluster: &Cluster, db: &str) {
     cluster.create_database(db);
     cluster.psql_file(db, &samples().join("schema.sql")).expect(0);
     let generate =
@@ -112,9 +118,7 @@ fn a_day_of_the_reference_his_merges_with_exactly_the_conflicting_units_held() {
     fill(&primary, DB);
     fill(&primary, "plain");
     fill(&standby, DB);
-    let profile = std::fs::read_to_string(samples().join("his.toml")).expect("the sample's profile");
-    let tables = &profile[profile.find("[[table]]").expect("tables")..];
-    let o = Opened::over(primary, standby, tables);
+    let o = Opened::over(primary, standby, &tables());
     let odd = day(&o, units);
     o.work.run("his-export-queue", &[]).expect(0);
     let dir = o.work.store().join("plain");

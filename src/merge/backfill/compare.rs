@@ -5,7 +5,7 @@ use crate::catalog::Name;
 use crate::db::{Client, Transaction, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Manifest, Table};
-use crate::merge::stage;
+use crate::merge::statements;
 use crate::merge::target::Target;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
@@ -62,13 +62,13 @@ impl Beside<'_> {
         let filtered = self.profile.table(&table.table).is_none_or(|t| t.filter.is_some());
         let this = context! { at, filtered, ..Value::from(Serde(target)) };
         self.read(tx, table, &this)?;
-        stage::run(tx, crate::sql!("merge/backfill/compare_table.sql"), this.clone(), &doing)?;
+        statements::run(tx, crate::sql!("merge/backfill/compare_table.sql"), this.clone(), &doing)?;
         let text = sql::render(crate::sql!("merge/backfill/count_table.sql"), this.clone())?;
         let row = tx.query_one(&text, &[]).cannot(&*doing)?;
         if self.leave_changed {
-            stage::run(tx, crate::sql!("merge/backfill/leave_changed.sql"), this.clone(), &doing)?;
+            statements::run(tx, crate::sql!("merge/backfill/leave_changed.sql"), this.clone(), &doing)?;
         }
-        stage::run(tx, crate::sql!("merge/backfill/drop_table.sql"), this, &doing)?;
+        statements::run(tx, crate::sql!("merge/backfill/drop_table.sql"), this, &doing)?;
         Ok(Compared {
             table: table.table.clone(),
             snapshot: table.rows,
@@ -92,7 +92,7 @@ impl Beside<'_> {
         self.read(tx, table, &this)?;
         let text = sql::render(crate::sql!("merge/backfill/count_keyless.sql"), this.clone())?;
         let row = tx.query_one(&text, &[]).cannot(&*doing)?;
-        stage::run(tx, crate::sql!("merge/backfill/drop_table.sql"), this, &doing)?;
+        statements::run(tx, crate::sql!("merge/backfill/drop_table.sql"), this, &doing)?;
         let filtered = self.profile.table(&table.table).is_none_or(|t| t.filter.is_some());
         Ok(Compared {
             table: table.table.clone(),
@@ -109,9 +109,9 @@ impl Beside<'_> {
     /// Reads one table of the snapshot into a temporary table.
     fn read(&self, tx: &mut Transaction<'_>, table: &Table, this: &Value) -> Result<()> {
         let doing = format!("read '{}' of the snapshot", table.table);
-        stage::run(tx, crate::sql!("merge/backfill/snapshot_table.sql"), this.clone(), &doing)?;
+        statements::run(tx, crate::sql!("merge/backfill/snapshot_table.sql"), this.clone(), &doing)?;
         let copy = sql::render(crate::sql!("merge/backfill/copy_table.sql"), this.clone())?;
-        let rows = stage::copy_from(tx, &copy, &mut self.snapshot.csv(table)?, &doing)?;
+        let rows = statements::copy_from(tx, &copy, &mut self.snapshot.csv(table)?, &doing)?;
         if rows != table.rows {
             return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {})", table.rows)));
         }

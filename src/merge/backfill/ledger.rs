@@ -4,7 +4,7 @@
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::LedgerTable;
-use crate::merge::stage;
+use crate::merge::statements;
 use crate::snapshot::Snapshot;
 use chrono::{DateTime, Utc};
 use minijinja::{Value, context};
@@ -59,7 +59,7 @@ pub fn put_back(tx: &mut Transaction<'_>, snapshot: &Snapshot) -> Result<Kept> {
             e.hint("the snapshot's ledger is of another version of the toolkit; use the version that took it.")
         })?;
         let copy = sql::render(crate::sql!("merge/backfill/kept_copy.sql"), context)?;
-        let rows = stage::copy_from(tx, &copy, &mut snapshot.ledger_csv(table)?, doing)?;
+        let rows = statements::copy_from(tx, &copy, &mut snapshot.ledger_csv(table)?, doing)?;
         if rows != table.rows {
             return Err(Error::damaged(
                 doing,
@@ -77,7 +77,7 @@ pub fn put_back(tx: &mut Transaction<'_>, snapshot: &Snapshot) -> Result<Kept> {
         let own: Vec<String> = identities.iter().filter(|(t, _)| *t == table.table).map(|(_, c)| c.clone()).collect();
         let context =
             context! { no, table => table.table.clone(), columns => table.columns.clone(), identities => own };
-        stage::run(tx, crate::sql!("merge/backfill/kept_replace.sql"), context, doing)?;
+        statements::run(tx, crate::sql!("merge/backfill/kept_replace.sql"), context, doing)?;
     }
     tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin"]).cannot(doing)?;
     Ok(Kept::PutBack(manifest.ledger.run))

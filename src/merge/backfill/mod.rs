@@ -185,7 +185,6 @@ struct Work<'a> {
 
 /// The units that are staged and planned, and how the tables compare.
 struct Found {
-    targets: Vec<Target>,
     tables: Vec<Compared>,
     chunks: i32,
     /// Of the units that the ledger does not have.
@@ -246,7 +245,6 @@ impl Work<'_> {
                 .execute(crate::sql!("merge/backfill/take_snapshot.sql"), &[&self.event, &self.site.by])
                 .cannot("decide for the snapshot")?;
         }
-        client.batch_execute(crate::sql!("merge/memory.sql")).cannot(DOING)?;
         let mut tx = client.transaction().cannot(DOING)?;
         let found = self.find(&mut tx)?;
         tx.commit().cannot(DOING)?;
@@ -262,7 +260,7 @@ impl Work<'_> {
         let run = self.begin(client, state)?;
         let bar = self.site.talk.bar(unsigned(found.chunks.into()), "bringing rows back");
         let done = |n: i32| bar.set_position(unsigned(n.into()));
-        apply(self.site, client, &self.primary, &found.targets, (run, found.chunks), done)?;
+        apply(self.site, client, &self.primary, (run, found.chunks), done)?;
         bar.finish_and_clear();
         self.end(client, run, &found.new, &known)?;
         Ok(found.tables)
@@ -306,10 +304,11 @@ impl Work<'_> {
             compared.iter_mut().filter(|c| c.table == target.of).for_each(|c| c.since = gone);
         }
         tables::units(tx, &targets)?;
-        let (last, _) = stage::arrange(tx, &targets, Some(&self.event))?;
+        stage::arrange(tx, &targets, Some(&self.event))?;
+        let (last, _) = stage::count(tx)?;
         let new = staged(tx)?;
         let chunks = plan_all(tx, &targets, &self.primary, last)?;
-        Ok(Found { targets, tables: compared, chunks, new })
+        Ok(Found { tables: compared, chunks, new })
     }
 
     /// Begins a run whose number no run of the store or the snapshot had.

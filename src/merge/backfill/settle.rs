@@ -7,7 +7,7 @@ use crate::error::{Cannot, Result};
 use crate::merge::apply::Applying;
 use crate::merge::shape::Shape;
 use crate::merge::target::{self, Target};
-use crate::merge::{Primary, chunk, plan, stage};
+use crate::merge::{Primary, chunk, plan, stage, statements};
 use minijinja::Value;
 use minijinja::value::Serde;
 use postgres::Transaction;
@@ -27,10 +27,11 @@ pub(in crate::merge) fn settle(site: &Site, client: &mut Client, primary: &Prima
         let run: i64 = row.get(0);
         let mut tx = client.transaction().cannot(DOING)?;
         stage::begin(&mut tx, &targets, &primary.own.search_path)?;
-        let (last, _) = stage::arrange(&mut tx, &targets, Some(&event))?;
+        stage::arrange(&mut tx, &targets, Some(&event))?;
+        let (last, _) = stage::count(&mut tx)?;
         let chunks = plan_all(&mut tx, &targets, primary, last)?;
         tx.commit().cannot(DOING)?;
-        apply(site, client, primary, &targets, (run, chunks), |_| {})?;
+        apply(site, client, primary, (run, chunks), |_| {})?;
         client.execute(crate::sql!("merge/end_run.sql"), &[&run]).cannot("end the run in the merge ledger")?;
     }
     Ok(())
@@ -45,9 +46,9 @@ pub(super) fn to_settle(client: &mut Client) -> Result<Vec<String>> {
 pub(super) fn plan_all(tx: &mut Transaction<'_>, targets: &[Target], primary: &Primary, last: i64) -> Result<i32> {
     for target in targets {
         let this = Value::from(Serde(target));
-        stage::run(tx, crate::sql!("merge/backfill/not_made.sql"), this, DOING)?;
+        statements::run(tx, crate::sql!("merge/backfill/not_made.sql"), this, DOING)?;
     }
-    plan::plan(tx, targets, &primary.catalog)?;
+    plan::plan(tx, targets, &primary.catalog, &primary.own.search_path)?;
     chunk::number(tx, last, targets)
 }
 
@@ -55,10 +56,9 @@ pub(super) fn apply(
     site: &Site,
     client: &mut Client,
     primary: &Primary,
-    targets: &[Target],
     (run, chunks): (i64, i32),
     progress: impl Fn(i32),
 ) -> Result<()> {
-    let applying = Applying { targets, own: &primary.own, run, by: &site.by };
+    let applying = Applying { own: &primary.own, run, by: &site.by };
     applying.all(client, chunks, progress)
 }

@@ -8,7 +8,7 @@ use crate::formats::batch::Column;
 use crate::formats::snapshot::{self, Manifest};
 use crate::merge::rules::Key;
 use crate::merge::shape::Shape;
-use crate::merge::stage;
+use crate::merge::statements;
 use crate::merge::target::Target;
 use crate::profile::{self, OnConflict, Profile, Triggers};
 use minijinja::value::Serde;
@@ -178,7 +178,7 @@ pub fn tie(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<()> {
     tables.sort_unstable();
     tables.dedup();
     let context = context! { tables, references => Value::from(Serde(&round)) };
-    stage::run(tx, crate::sql!("merge/backfill/tie.sql"), context, DOING)
+    statements::run(tx, crate::sql!("merge/backfill/tie.sql"), context, DOING)
 }
 
 /// Makes units of the staged rows.

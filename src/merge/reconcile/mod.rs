@@ -158,7 +158,6 @@ fn stage_and_compare(
 ) -> Result<Reconciled> {
     let shapes = shape::shapes(client, batches, &primary.catalog, &site.profile)?;
     let targets = target::targets(&shapes, &primary.catalog, &site.profile)?;
-    client.batch_execute(crate::sql!("merge/memory.sql")).cannot("begin the reconciliation")?;
     let mut tx = client.transaction().cannot("begin the reconciliation")?;
     let input = stage::Input { batches, shapes: &shapes, targets: &targets, search_path: &primary.own.search_path };
     read::stage(&mut tx, &input, event, &primary.catalog, &site.profile)?;
