@@ -1,4 +1,4 @@
--- Applies a range of staged units. Parameters: tables (targets).
+-- Applies a range of staged units. Parameters: tables (targets), between (trigger mode afterwards).
 {% macro changes(unit) %}
     silent := NULL;
     FOR w IN
@@ -59,7 +59,7 @@ BEGIN
   FOR this IN SELECT u FROM pg_temp.unit WHERE chunk = this_chunk AND status = 'new' AND hard ORDER BY u LOOP
 {{ changes("this") }}
   END LOOP;
-  PERFORM set_config('session_replication_role', 'origin', true);
+  PERFORM set_config('session_replication_role', '{{ between }}', true);
   -- Here, and not at the commit, where other settings hold.
   SET CONSTRAINTS ALL IMMEDIATE;
 END
@@ -102,6 +102,6 @@ BEGIN
       WHERE x.u = this;
     END;
   END LOOP;
-  PERFORM set_config('session_replication_role', 'origin', true);
+  PERFORM set_config('session_replication_role', '{{ between }}', true);
 END
 $apply$;

@@ -1,13 +1,13 @@
 -- A function that applies a chunk of staged units, checks it, and writes it into the ledger. Set-wise first; when anything does not fit, again
 -- carefully, unit by unit, in rounds: what cannot be applied is held, with all that depends on it, and the rest goes in.
--- Parameters: tables [{replay, assign (text)}] (those that get official numbers), close_over (text).
+-- Parameters: tables [{replay, assign (text)}] (those that get official numbers), between (trigger mode afterwards), close_over (text).
 CREATE OR REPLACE FUNCTION pg_temp.assign_range(this_chunk integer) RETURNS void LANGUAGE plpgsql AS $assign$
 #variable_conflict use_column
 BEGIN
 {% for t in tables %}
   PERFORM set_config('session_replication_role', '{{ "replica" if t.replay else "origin" }}', true);
 {{ t.assign }}
-  PERFORM set_config('session_replication_role', 'origin', true);
+  PERFORM set_config('session_replication_role', '{{ between }}', true);
 {% endfor %}
 END
 $assign$;

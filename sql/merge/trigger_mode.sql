@@ -1,2 +1,2 @@
--- Whether the primary's triggers fire for what comes next. $1 replica | origin.
-SELECT pg_catalog.set_config('session_replication_role', $1, true);
+-- Whether the primary's triggers fire for what comes next. $1 replica | origin, $2 only in this transaction.
+SELECT pg_catalog.set_config('session_replication_role', $1, $2);

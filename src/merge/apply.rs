@@ -26,9 +26,16 @@ pub struct Own {
 
 /// Staged units on their way into the primary.
 pub struct Applying<'a> {
+    pub targets: &'a [Target],
     pub own: &'a Own,
     pub run: i64,
     pub by: &'a str,
+}
+
+/// The trigger mode of a session that merges. Between tables of both modes it goes back to the server's own; but each change of
+/// it makes the server plan every statement anew, so that it stays silent when all tables are merged so.
+fn between(targets: &[Target]) -> &'static str {
+    if targets.iter().all(|t| t.replay) { "replica" } else { "origin" }
 }
 
 /// An error, and whether trying again may help.
@@ -42,6 +49,13 @@ impl Applying<'_> {
         let mut tx = client.transaction().cannot(DOING)?;
         tx.query(crate::sql!("merge/call_record.sql"), &[&self.run, &self.by]).cannot("write the merge ledger")?;
         tx.commit().cannot(DOING)?;
+        client.query(crate::sql!("merge/trigger_mode.sql"), &[&between(self.targets), &false]).cannot(DOING)?;
+        let done = self.chunks(client, chunks, progress);
+        let back = client.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin", &false]);
+        done.and_then(|()| back.cannot(DOING).map(drop))
+    }
+
+    fn chunks(&self, client: &mut Client, chunks: i32, progress: impl Fn(i32)) -> Result<()> {
         for chunk in 1..=chunks {
             let mut tries = 0;
             loop {
@@ -74,7 +88,8 @@ impl Applying<'_> {
 
 /// Makes the functions of the session that apply what is staged, check it and write it into the ledger.
 pub fn functions(to: &mut impl Statements, targets: &[Target], search_path: &str) -> Result<()> {
-    let tables = context! { tables => Value::from(Serde(targets)) };
+    let between = between(targets);
+    let tables = context! { tables => Value::from(Serde(targets)), between };
     run(to, crate::sql!("merge/signatures.sql"), tables.clone(), DOING)?;
     for target in targets {
         let this = Value::from(Serde(target));
@@ -90,7 +105,7 @@ pub fn functions(to: &mut impl Statements, targets: &[Target], search_path: &str
         Ok(context! { replay => target.replay, assign })
     });
     let assigned = assigned.collect::<Result<Vec<Value>>>()?;
-    let context = context! { tables => assigned, close_over => crate::sql!("merge/close_over.sql") };
+    let context = context! { tables => assigned, between, close_over => crate::sql!("merge/close_over.sql") };
     run(to, crate::sql!("merge/merge_chunk.sql"), context, DOING)
 }
 

@@ -16,7 +16,7 @@ use std::io::Write;
 
 /// Units of one transaction, when documents allow it. Small enough that no window of the primary waits long for a row it
 /// shares with a chunk.
-const UNITS: usize = 500;
+const UNITS: usize = 1000;
 
 /// Numbers the chunks of the staged units from 1; gives how many there are.
 pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result<i32> {

@@ -238,7 +238,7 @@ fn merge_all(site: &Site, client: &mut Client, batches: &[Batch], primary: &Prim
     plan::plan(&mut tx, &targets, &primary.catalog, &primary.own.search_path)?;
     let chunks = chunk::number(&mut tx, staged.last, &targets)?;
     tx.commit().cannot("plan the merge")?;
-    let applying = Applying { own: &primary.own, run, by: &site.by };
+    let applying = Applying { targets: &targets, own: &primary.own, run, by: &site.by };
     applying.all(client, chunks, |done| {
         // All but the last are about the same.
         bar.set_position(units * u64::try_from(done).unwrap_or(0) / u64::try_from(chunks.max(1)).unwrap_or(1));

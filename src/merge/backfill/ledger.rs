@@ -72,14 +72,14 @@ pub fn put_back(tx: &mut Transaction<'_>, snapshot: &Snapshot) -> Result<Kept> {
     }
     let identities = pairs(tx, crate::sql!("merge/backfill/kept_identities.sql"))?;
     // The ledger's own references would want an order.
-    tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"replica"]).cannot(doing)?;
+    tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"replica", &true]).cannot(doing)?;
     for (no, table) in &tables {
         let own: Vec<String> = identities.iter().filter(|(t, _)| *t == table.table).map(|(_, c)| c.clone()).collect();
         let context =
             context! { no, table => table.table.clone(), columns => table.columns.clone(), identities => own };
         statements::run(tx, crate::sql!("merge/backfill/kept_replace.sql"), context, doing)?;
     }
-    tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin"]).cannot(doing)?;
+    tx.query(crate::sql!("merge/trigger_mode.sql"), &[&"origin", &true]).cannot(doing)?;
     Ok(Kept::PutBack(manifest.ledger.run))
 }
 

@@ -16,8 +16,9 @@ pub use ledger::Kept;
 pub(super) use settle::settle;
 
 use compare::Beside;
-use settle::{apply, plan_all, to_settle};
+use settle::{plan_all, to_settle};
 
+use super::apply::Applying;
 use super::ledger::{Account, Counts};
 use super::target::{self, Target};
 use super::{Primary, connect, stage};
@@ -185,6 +186,7 @@ struct Work<'a> {
 
 /// The units that are staged and planned, and how the tables compare.
 struct Found {
+    targets: Vec<Target>,
     tables: Vec<Compared>,
     chunks: i32,
     /// Of the units that the ledger does not have.
@@ -260,7 +262,8 @@ impl Work<'_> {
         let run = self.begin(client, state)?;
         let bar = self.site.talk.bar(unsigned(found.chunks.into()), "bringing rows back");
         let done = |n: i32| bar.set_position(unsigned(n.into()));
-        apply(self.site, client, &self.primary, (run, found.chunks), done)?;
+        let applying = Applying { targets: &found.targets, own: &self.primary.own, run, by: &self.site.by };
+        applying.all(client, found.chunks, done)?;
         bar.finish_and_clear();
         self.end(client, run, &found.new, &known)?;
         Ok(found.tables)
@@ -308,7 +311,7 @@ impl Work<'_> {
         let (last, _) = stage::count(tx)?;
         let new = staged(tx)?;
         let chunks = plan_all(tx, &targets, &self.primary, last)?;
-        Ok(Found { tables: compared, chunks, new })
+        Ok(Found { targets, tables: compared, chunks, new })
     }
 
     /// Begins a run whose number no run of the store or the snapshot had.

@@ -31,7 +31,7 @@ pub(in crate::merge) fn settle(site: &Site, client: &mut Client, primary: &Prima
         let (last, _) = stage::count(&mut tx)?;
         let chunks = plan_all(&mut tx, &targets, primary, last)?;
         tx.commit().cannot(DOING)?;
-        apply(site, client, primary, (run, chunks), |_| {})?;
+        Applying { targets: &targets, own: &primary.own, run, by: &site.by }.all(client, chunks, |_| {})?;
         client.execute(crate::sql!("merge/end_run.sql"), &[&run]).cannot("end the run in the merge ledger")?;
     }
     Ok(())
@@ -50,15 +50,4 @@ pub(super) fn plan_all(tx: &mut Transaction<'_>, targets: &[Target], primary: &P
     }
     plan::plan(tx, targets, &primary.catalog, &primary.own.search_path)?;
     chunk::number(tx, last, targets)
-}
-
-pub(super) fn apply(
-    site: &Site,
-    client: &mut Client,
-    primary: &Primary,
-    (run, chunks): (i64, i32),
-    progress: impl Fn(i32),
-) -> Result<()> {
-    let applying = Applying { own: &primary.own, run, by: &site.by };
-    applying.all(client, chunks, progress)
 }
