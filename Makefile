@@ -15,7 +15,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench clean deps
+.PHONY: help demo test build install man lint check-docs bench oracle clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ check-docs: ## links and test names in the documents lead somewhere
 
 bench: deps build ## measures what the documents promise about speed
 	HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh
+
+oracle: deps ## merges 100,000 random histories and compares with a brute-force oracle, about an hour; the first that differs is made small
+	HIS_CASES="$${HIS_CASES:-100000}" $(CARGO) test --locked --test chain oracle:: -- --nocapture
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -3,7 +3,7 @@
 use super::brute::{DEPENDS, Kinds, Merging, Unit};
 use super::history::{BATCHES, Case, Played};
 use super::schema::SCHEMA;
-use super::server::{Row, Value, cents};
+use super::server::{Row, Value, cents, key_of};
 use super::world::{Found, Plan, World, expected_rows, of_place};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,8 @@ pub fn differences(
     let units: BTreeSet<usize> = held.keys().chain(expected.held.keys()).copied().collect();
     for unit in units {
         let (says, is) = (expected.held.get(&unit), held.get(&unit));
-        if !same_kinds(says, is, plan.runs.len() + plan.kills) {
+        let later = plan.runs.len() + plan.kills > 1;
+        if !same_kinds(says, is, later, follows_a_move(&played.units, unit)) {
             let text = |kinds: Vec<String>| if kinds.is_empty() { "merged".to_owned() } else { kinds.join(", ") };
             let says = says.into_iter().flatten().map(|(kind, table)| format!("{kind} {table}")).collect();
             let is = is.into_iter().flatten().map(|(kind, table)| format!("{kind} {table}")).collect();
@@ -83,20 +84,29 @@ pub fn differences(
 
 /// A unit that waits for another may be listed with conflicts of its own as well, because what it meets beside it is
 /// then a matter of the order in which one looks. Of several conflicts of a unit, those may be left out that are only
-/// found by trying.
-fn same_kinds(says: Option<&Kinds>, is: Option<&BTreeSet<(String, String)>>, runs: usize) -> bool {
+/// found by trying; and what comes after a row got another key is compared only then.
+fn same_kinds(says: Option<&Kinds>, is: Option<&BTreeSet<(String, String)>>, later: bool, moved: bool) -> bool {
     match (says, is) {
         (Some(says), Some(is)) => {
             let says: BTreeSet<(String, String)> =
                 says.iter().map(|(k, t)| ((*k).to_owned(), (*t).to_owned())).collect();
             let listed = is.iter().all(|(_, table)| table != NOT_LISTED);
             let waits = says.iter().any(|(kind, _)| kind == DEPENDS.0);
-            let later = runs > 1 && !is.is_disjoint(&says);
-            listed && (waits || is.is_subset(&says) || later)
+            let later = later && !is.is_disjoint(&says);
+            listed && (waits || moved || is.is_subset(&says) || later)
         }
         (None, None) => true,
         _ => false,
     }
+}
+
+/// True when a unit before `number`, or itself, gave a row of one of its tables another key.
+fn follows_a_move(units: &[Unit], number: usize) -> bool {
+    let tables: BTreeSet<usize> = units[number].changes.iter().map(|c| c.table).collect();
+    units[..=number].iter().flat_map(|u| &u.changes).any(|c| match (&c.old, &c.new) {
+        (Some(old), Some(new)) => tables.contains(&c.table) && key_of(c.table, old) != key_of(c.table, new),
+        _ => false,
+    })
 }
 
 /// Stands for the table of a unit that the ledger holds and `his-merge conflicts` does not show.
