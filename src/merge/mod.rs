@@ -62,7 +62,7 @@ pub struct Merged {
 pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     if let Some(nowhere) = dirs.iter().find(|d| !d.is_dir()) {
         return Err(Error::usage(format!("merge '{}'", nowhere.display()), "there is no such directory").hint(
-            "name the directory of a batch, queue/EVENT/NNNNNN; without one, all batches of the store are merged.",
+            "his-export-queue list shows the batches of the store; without a directory all of them are merged.",
         ));
     }
     let _lock = site.store.lock(Kind::Merge, &site.by)?;
