@@ -149,16 +149,22 @@ fn order(knot: &[usize], edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
     ordered
 }
 
-/// The chunk of each unit, from 1: whole knots, `size` units or as many more as the last knot has.
+/// The chunk of each unit, from 1: whole knots, `size` units or as many more as the last knot has. Up to twice as many are
+/// waited for a place where nothing earlier is left behind: official numbers are given chunk by chunk, and so follow the
+/// order of the units wherever no document is open across such a stretch.
 fn cut(knots: &[Vec<usize>], size: usize) -> Vec<usize> {
     let mut chunks = vec![0; knots.iter().map(Vec::len).sum()];
-    let (mut chunk, mut filled) = (1, 0);
+    let (mut chunk, mut filled, mut placed, mut end) = (1, 0, 0, 0);
     for knot in knots {
-        if filled >= size {
+        if filled >= 2 * size || filled >= size && placed == end {
             (chunk, filled) = (chunk + 1, 0);
         }
-        knot.iter().for_each(|unit| chunks[*unit] = chunk);
+        for unit in knot {
+            chunks[*unit] = chunk;
+            end = end.max(unit + 1);
+        }
         filled += knot.len();
+        placed += knot.len();
     }
     chunks
 }
@@ -180,7 +186,12 @@ mod tests {
     fn a_document_lies_in_one_chunk_and_follows_what_it_depends_on() {
         // Units 0 and 4 are a document; 4 depends on 3, which depends on 1.
         let edges = [(0, 4), (4, 0), (4, 3), (3, 1)];
-        assert_eq!(chunks(5, &edges, 1), [4, 1, 2, 3, 4]);
+        assert_eq!(chunks(5, &edges, 1), [2, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn a_chunk_ends_where_nothing_earlier_is_left_behind() {
+        assert_eq!(chunks(6, &[(0, 2), (2, 0)], 2), [1, 1, 1, 2, 2, 3]);
     }
 
     #[test]
