@@ -51,16 +51,13 @@ fn day(o: &Opened, units: usize) -> BTreeSet<String> {
     let lost = format!("SELECT card_no FROM outpatient.card ORDER BY card_no LIMIT {odd}");
     let update = "UPDATE outpatient.card SET status = 1 WHERE card_no = c.card_no; COMMIT;";
     o.standby.psql(DB, &format!("DO $$ DECLARE c record; BEGIN FOR c IN {lost} LOOP {update} END LOOP; END $$"));
-    o.standby.psql(
-        DB,
-        &format!(
-            "SET client_min_messages = error;
-             DO $$ BEGIN FOR i IN 1..{} LOOP
-               PERFORM CASE WHEN i % 10 = 0 THEN outpatient.window_refund(i % 8, i) WHEN i % 10 < 6 THEN outpatient.window_register(i % 8, i) ELSE outpatient.window_charge_order(i % 8, i) END;
-               COMMIT; END LOOP; END $$",
-            units - odd
-        ),
-    );
+    // In slices, so that none takes longer than a statement of a test may.
+    for from in (1..=units - odd).step_by(5000) {
+        let to = (from + 4999).min(units - odd);
+        let act = "CASE WHEN i % 10 = 0 THEN outpatient.window_refund(i % 8, i) WHEN i % 10 < 6 THEN outpatient.window_register(i % 8, i) ELSE outpatient.window_charge_order(i % 8, i) END";
+        let slice = format!("DO $$ BEGIN FOR i IN {from}..{to} LOOP PERFORM {act}; COMMIT; END LOOP; END $$");
+        o.standby.psql(DB, &format!("SET client_min_messages = error; {slice}"));
+    }
     o.primary.execute(DB, &format!("UPDATE outpatient.card SET status = 2 WHERE card_no IN ({lost})"));
     let no = o.standby.value(DB, "SELECT table_no FROM his_emergency.captured WHERE table_name = 'card'");
     let at = o

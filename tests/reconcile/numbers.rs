@@ -89,3 +89,28 @@ fn official_numbers_have_no_gap_and_no_repeat_that_is_not_named() {
     o.meanwhile("UPDATE his_emergency.number_given SET official = 'A5001' WHERE official = 'A5005'; DELETE FROM h.charge WHERE id < 900000 AND receipt_no IS NOT NULL");
     assert_eq!(official(3)[0]["repeats"], json!([{"number": "A5001", "times": 2, "by": "given"}]));
 }
+
+#[test]
+fn official_numbers_follow_the_order_of_the_day_also_over_documents_written_row_by_row() {
+    let o = Opened::new(
+        &format!(
+            "{TILL} ALTER TABLE h.payment ADD paid int, ADD receipt_no bigint; CREATE SEQUENCE h.official START 5001;"
+        ),
+        &TABLES.replace(
+            "group = [\"method\"]",
+            "group = [\"method\"]\nassign = { receipt_no = \"nextval('h.official')\" }",
+        ),
+    );
+    // Three windows at a time: each writes a charge, and the last to begin is the first to be paid. More than one
+    // transaction of the merge can take, and no boundary of a thousand falls between two turns.
+    o.standby.psql(
+        DB,
+        "DO $$ DECLARE next int := 1; BEGIN FOR turn IN 0..200 LOOP
+           FOR w IN 1..3 LOOP INSERT INTO h.charge (id, total) VALUES (900000 + turn * 3 + w, 1); COMMIT; END LOOP;
+           FOR w IN REVERSE 3..1 LOOP INSERT INTO h.payment VALUES (900000 + turn * 3 + w, 1, 'CASH', 1, next); next := next + 1; COMMIT; END LOOP;
+         END LOOP; END $$",
+    );
+    o.merge(0);
+    assert_eq!(o.rows("SELECT count(*), sum(receipt_no - paid) FROM h.payment"), ["603|3015000"]);
+    assert_eq!(o.rows("SELECT paid FROM h.payment WHERE receipt_no - paid <> 5000"), [""; 0]);
+}
