@@ -12,7 +12,7 @@ CREATE SCHEMA bad;
 CREATE TABLE bad.nokey (a int, amt text, f float8, j jsonb);
 INSERT INTO bad.nokey VALUES (1, '1.5', 1, '{}'), (2, 'abc', 'NaN', '{}');
 CREATE TABLE bad.out (id int PRIMARY KEY);
-CREATE TABLE bad.par (id int PRIMARY KEY, no int, st text);
+CREATE TABLE bad.par (id int PRIMARY KEY, no int, st text, form json, at point);
 CREATE TABLE bad.chi (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, pid int REFERENCES bad.par ON DELETE CASCADE ON UPDATE SET NULL,
   o int REFERENCES bad.out);
 CREATE TABLE bad.casc (id int PRIMARY KEY, pid int REFERENCES bad.par ON DELETE CASCADE);
@@ -50,6 +50,8 @@ capture = true
 triggers = "refire"
 counter = ["st"]
 assign = { st = "bad.nofunction()" }
+same_as = ["no", "form"]
+once = ["at"]
 guard = { no = ["x"] }
 [[table]]
 name = "bad.chi"
@@ -116,6 +118,8 @@ fn every_error_of_a_profile_is_listed_at_once() {
         "bad.parts_1: is a partition; name its root 'bad.parts' instead",
         "bad.par: counter column 'st' is text (expected numeric or an integer)",
         "bad.par: 'assign' of 'st' is refused by the server: function bad.nofunction() does not exist",
+        "bad.par: 'same_as' of 'form' is refused by the server: operator does not exist: json = json",
+        "bad.par: 'once' of 'at' is refused by the server: operator does not exist: point = point",
         "bad.par: the foreign key 'casc_pid_fkey' of 'bad.casc' cascades from it (ON DELETE CASCADE) into a table that is not captured",
         "bad.par: 'guard' names 'no', which is in no foreign key of it",
         &format!(
@@ -140,7 +144,7 @@ fn every_error_of_a_profile_is_listed_at_once() {
     ];
     same(&texts(&found["errors"]), &expected);
     let text =
-        workplace.run(SNAPSHOT, &["check"]).expect(2).says("29 errors, 4 warnings").says("HINT: mend the errors in");
+        workplace.run(SNAPSHOT, &["check"]).expect(2).says("31 errors, 4 warnings").says("HINT: mend the errors in");
     assert!(text.stderr.is_empty(), "{}", text.stderr);
 }
 

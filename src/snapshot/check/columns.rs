@@ -171,9 +171,14 @@ fn unread(error: &postgres::Error) -> bool {
         .any(|code| error.code() == Some(code))
 }
 
-/// What the profile says in SQL (`where`, `assign`) is parsed where it will be run, with the database's own settings.
+/// What the profile says in SQL (`where`, `assign`) is parsed where it will be run, with the database's own settings; so
+/// are the comparisons that `same_as` and `once` want, which not every type has.
 pub fn expressions(tables: &[Pair], server: &Server, checked: &mut Checked) -> Result<()> {
-    if tables.iter().all(|p| p.entry.filter.is_none() && p.entry.assign.is_empty()) {
+    let asks = |p: &Pair| {
+        let e = p.entry;
+        e.filter.is_some() || !(e.assign.is_empty() && e.same_as.is_empty() && e.once.is_empty())
+    };
+    if !tables.iter().any(asks) {
         return Ok(());
     }
     let mut client = server.clone().unset().connect()?;
@@ -192,6 +197,14 @@ pub fn expressions(tables: &[Pair], server: &Server, checked: &mut Checked) -> R
             let context = context! { expression => expression.clone() };
             let text = sql::render(crate::sql!("snapshot/check/expression.sql"), context)?;
             parse(pair, format!("'assign' of '{column}'"), &text);
+        }
+        let same_as = pair.entry.same_as.iter().map(|c| ("same_as", c));
+        for (key, column) in same_as.chain(pair.entry.once.iter().map(|c| ("once", c))) {
+            if pair.table.column(column).is_some() {
+                let context = context! { table => pair.table.name.sql(), column => column.clone() };
+                let text = sql::render(crate::sql!("snapshot/check/equal.sql"), context)?;
+                parse(pair, format!("'{key}' of '{column}'"), &text);
+            }
         }
     }
     Ok(())
