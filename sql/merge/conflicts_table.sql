@@ -4,7 +4,7 @@
 {% macro same_row(a, b, prefix) %}{% for k in key %}{{ a }}.{{ k.name | id }} = {{ b }}.{{ prefix }}{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}{% endmacro %}
 -- Of keys touched more than once: the first change that made or took away the row, and the first change of each column.
 CREATE TEMPORARY TABLE made ON COMMIT DROP AS
-SELECT DISTINCT ON (t.value) t.value, t.u, t.seq FROM pg_temp.touch t JOIN pg_temp.multi USING (rule, value) JOIN pg_temp.unit x ON x.u = t.u
+SELECT DISTINCT ON (t.value) t.value, t.u, t.seq, t.takes FROM pg_temp.touch t JOIN pg_temp.multi USING (rule, value) JOIN pg_temp.unit x ON x.u = t.u
 WHERE t.rule = {{ key_rule }} AND (t.takes OR t.frees) AND x.status <> 'rejected' ORDER BY t.value, t.u, t.seq;
 CREATE TEMPORARY TABLE begun ON COMMIT DROP AS
 SELECT DISTINCT ON (s.ok, c.i) s.ok AS value, c.i, s.u, s.seq FROM pg_temp.stage_{{ no }} s JOIN pg_temp.multi m ON m.rule = {{ key_rule }} AND m.value = s.ok
@@ -90,8 +90,8 @@ FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
 JOIN {{ r.from_table }} c ON {% for k in r.columns %}c.{{ r.from_columns[loop.index0] | id }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
 WHERE NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'D' OR s.changed && ARRAY[{% for k in r.columns %}{{ k.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
-  -- What an earlier unit makes has nothing of the gap hanging on it, unless it was there already.
-  AND NOT EXISTS (SELECT FROM pg_temp.made m WHERE m.value = s.ok AND (m.u, m.seq) < (s.u, s.seq)
+  -- What an earlier unit makes has nothing of the gap hanging on it, unless its key was there already.
+  AND NOT EXISTS (SELECT FROM pg_temp.made m WHERE m.value = s.ok AND m.takes AND (m.u, m.seq) < (s.u, s.seq)
     AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE (a.u, a.seq, a.table_no) = (m.u, m.seq, {{ no }})))
   -- A value that the unit gives to another row keeps its references.
   AND NOT EXISTS (SELECT FROM pg_temp.touch w WHERE w.rule = {{ r.rule }} AND w.value = {{ r.old }} AND w.takes AND w.u = s.u AND w.seq > s.seq)

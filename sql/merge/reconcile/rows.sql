@@ -12,8 +12,12 @@ WITH state AS (
   FROM pg_temp.did_{{ no }} s WHERE s.status = 'merged'
     AND (s.op = 'D' OR s.op = 'U' AND NOT record_image_eq(ROW({% for k in key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}), ROW({% for k in key %}s.n{{ k.i }}{{ ", " if not loop.last }}{% endfor %})))),
 known AS (
-  SELECT state.*, bool_or(op = 'I' AND NOT left_out) OVER (PARTITION BY {% for k in key %}k{{ k.i }}{{ ", " if not loop.last }}{% endfor %} ORDER BY u, seq) AS born FROM state)
-SELECT {% for k in key %}k{{ k.i }}, {% endfor %}(array_agg(there ORDER BY u DESC, seq DESC))[1] AS there, (array_agg(event ORDER BY u DESC, seq DESC))[1] AS event{% for v in values %}, (array_agg(v{{ v.i }} ORDER BY u DESC, seq DESC) FILTER (WHERE c{{ v.i }}))[1] AS t{{ v.i }}, (array_agg(v{{ v.i }} ORDER BY u DESC, seq DESC))[1] AS e{{ v.i }}{% endfor %}
+  SELECT state.*, bool_or(op = 'I' AND NOT left_out) OVER own AS born, count(*) FILTER (WHERE NOT there) OVER own AS life
+  FROM state WINDOW own AS (PARTITION BY {% for k in key %}k{{ k.i }}{{ ", " if not loop.last }}{% endfor %} ORDER BY u, seq)),
+-- A key that was taken away and given again is another row, of which what was before says nothing.
+lives AS (
+  SELECT known.*, life = max(life) OVER (PARTITION BY {% for k in key %}k{{ k.i }}{{ ", " if not loop.last }}{% endfor %}) AS latest FROM known)
+SELECT {% for k in key %}k{{ k.i }}, {% endfor %}(array_agg(there ORDER BY u DESC, seq DESC))[1] AS there, (array_agg(event ORDER BY u DESC, seq DESC))[1] AS event{% for v in values %}, (array_agg(v{{ v.i }} ORDER BY u DESC, seq DESC) FILTER (WHERE c{{ v.i }} AND latest))[1] AS t{{ v.i }}, (array_agg(v{{ v.i }} ORDER BY u DESC, seq DESC))[1] AS e{{ v.i }}{% endfor %}
 
-FROM known WHERE NOT left_out OR born GROUP BY {% for k in key %}k{{ k.i }}{{ ", " if not loop.last }}{% endfor %} HAVING bool_or(ours) AND bool_or(NOT left_out);
+FROM lives WHERE NOT left_out OR born GROUP BY {% for k in key %}k{{ k.i }}{{ ", " if not loop.last }}{% endfor %} HAVING bool_or(ours) AND bool_or(NOT left_out);
 ANALYZE pg_temp.row_{{ no }};
