@@ -175,3 +175,22 @@ fn a_policy_decides_by_name_and_never_where_money_would_be_left_without_a_record
         ["h.patient|theirs|t"]
     );
 }
+
+#[test]
+fn a_row_made_again_under_its_old_key_keeps_what_the_gap_hung_on_it_and_is_not_deleted_after_that() {
+    let o = Opened::new(
+        "CREATE SCHEMA h; CREATE TABLE h.visit (id int PRIMARY KEY, word text);
+         CREATE TABLE h.note (id int PRIMARY KEY, visit_id int REFERENCES h.visit DEFERRABLE INITIALLY DEFERRED);
+         INSERT INTO h.visit VALUES (1, 'old')",
+        "[[table]]\nname = \"h.visit\"\ncapture = true\n[[table]]\nname = \"h.note\"\ncapture = true\n",
+    );
+    o.meanwhile("INSERT INTO h.note VALUES (7, 1)");
+    o.window(&[
+        "DELETE FROM h.visit WHERE id = 1; INSERT INTO h.visit VALUES (1, 'new')",
+        "DELETE FROM h.visit WHERE id = 1",
+    ]);
+    let json = o.merge(3);
+    assert_eq!((&json["units"]["merged"], &json["units"]["held"]), (&json!(1), &json!(1)), "{json:#}");
+    assert_eq!(o.conflicts(), ["parent h.visit"]);
+    assert_eq!(o.rows("SELECT word FROM h.visit"), ["new"]);
+}

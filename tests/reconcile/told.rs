@@ -170,3 +170,17 @@ fn a_report_writes_nothing_and_one_that_fails_is_named_and_stops_nothing() {
     assert!(told.contains("bad.sql': No such file"), "{told}");
     assert_eq!(o.rows("SELECT count(*), sum(total) FROM h.charge"), ["8|437.50"]);
 }
+
+#[test]
+fn a_key_that_was_taken_away_and_given_to_another_row_is_read_back_as_that_row() {
+    let o = till();
+    o.window(&[DAY[0]]);
+    o.window(&[
+        "UPDATE h.payment SET amount = 21 WHERE charge_id = 900001 AND no = 1; DELETE FROM h.payment WHERE charge_id = 900001 AND no = 1",
+        "UPDATE h.payment SET no = 1 WHERE charge_id = 900001 AND no = 2",
+    ]);
+    o.merge(0);
+    let json = reconcile(&o, 0, &[]);
+    assert_eq!((&json["balanced"], &json["differences"]), (&json!(true), &json!([])));
+    assert_eq!(o.rows("SELECT no, amount FROM h.payment WHERE charge_id = 900001"), ["1|10.00"]);
+}
