@@ -57,9 +57,9 @@ WHERE NOT s.left_out AND x.status <> 'rejected'
   AND NOT ({% for k in key %}f.k{{ k.i }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %})
   AND (s.op = 'I' OR NOT ({% for k in key %}f.k{{ k.i }} = s.o{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}))
   AND NOT EXISTS (SELECT FROM pg_temp.late l WHERE l.u = s.u AND l.seq = s.seq AND l.rule = w.rule AND l.value = w.value)
-  -- That row has another value by then, or is gone, on the standby.
+  -- That row has another value by then, or is gone, on the standby. Under another key it may have: that is found by trying.
   AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e WHERE e.ok = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq)
-    AND (e.op = 'D' OR EXISTS (SELECT FROM pg_temp.touch g WHERE g.u = e.u AND g.seq = e.seq AND g.rule = {{ q.rule }} AND (g.frees OR g.takes))))
+    AND (e.op = 'D' OR e.rekeyed OR EXISTS (SELECT FROM pg_temp.touch g WHERE g.u = e.u AND g.seq = e.seq AND g.rule = {{ q.rule }} AND (g.frees OR g.takes))))
   AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} e WHERE e.op = 'I' AND e.nk = {{ key_there }} AND (e.u, e.seq) < (s.u, s.seq))
   AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ no }})
 ORDER BY s.u, s.seq;
