@@ -113,6 +113,8 @@ pub fn sweep(dir: &Path) -> io::Result<()> {
 /// Makes a rename or a new name durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
+        // Of a name alone.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

@@ -3,11 +3,10 @@
 //! Every step writes it before it counts as done. Only an emergency does not wait for it (P16): a mirror that cannot be
 //! written, or does not answer, is noted and left alone, and the next step of another program brings it up to date.
 
-use super::{Kind, Purpose, State, Store, durable, journal, state};
+use super::{Chain, Kind, Purpose, State, Store, durable, state};
 use crate::db;
 use crate::error::{Cannot, Error, Result};
 use crate::formats::sums;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -112,13 +111,11 @@ impl Mirror {
         {
             None => Some(format!("no answer within {} s", SMALL.as_secs())),
             Some(Err(e)) => Some(e.to_string()),
-            Some(Ok(((state, journal), batches))) => {
-                let parts = [
-                    (state, "the state".to_owned()),
-                    (journal, "the end of the journal".to_owned()),
-                    (!batches.is_empty(), format!("{} of the batches", batches.len())),
-                ];
-                let parts: Vec<String> = parts.into_iter().filter_map(|(so, what)| so.then_some(what)).collect();
+            Some(Ok(((state, chains), batches))) => {
+                let chains = chains.iter().map(|c| format!("the end of the {}", c.name()));
+                let state = state.then(|| "the state".to_owned());
+                let batches = (!batches.is_empty()).then(|| format!("{} of the batches", batches.len()));
+                let parts: Vec<String> = state.into_iter().chain(chains).chain(batches).collect();
                 (!parts.is_empty()).then(|| format!("it does not have {}", parts.join(", ")))
             }
         }
@@ -145,21 +142,16 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     sums::require(to)
 }
 
-/// Whether a mirror lacks the state, and the end of the journal.
-fn missing(store: &Store, mirror: &Path) -> Result<(bool, bool)> {
+/// Whether a mirror lacks the state, and the chains whose end it lacks.
+fn missing(store: &Store, mirror: &Path) -> Result<(bool, Vec<Chain>)> {
     let state = read(&store.dir().join(state::FILE))? != read(&mirror.join(state::FILE))?;
-    let (ours, theirs) = (store.dir().join(journal::FILE), mirror.join(journal::FILE));
-    let journal = match (File::open(&ours), File::open(&theirs)) {
-        (Err(_), _) => false,
-        (Ok(_), Err(_)) => true,
-        (Ok(mut ours), Ok(mut theirs)) => {
-            let shorter = ours.metadata().and_then(|o| Ok(theirs.metadata()?.len() < o.len()));
-            let beginning = journal::is_beginning(&mut theirs, &mut ours);
-            // One that was never a beginning of ours only ever gets our new lines.
-            shorter.and_then(|s| Ok(s && beginning?)).cannot(format!("read '{}'", mirror.display()))?
+    let mut behind = Vec::new();
+    for chain in store.chains() {
+        if chain.is_behind(mirror)? {
+            behind.push(chain);
         }
-    };
-    Ok((state, journal))
+    }
+    Ok((state, behind))
 }
 
 /// Batches that a mirror lacks, as their places below store and mirror.
@@ -179,12 +171,12 @@ fn missing_batches(store: &Store, mirror: &Path) -> Result<Vec<PathBuf>> {
 /// Writes into a mirror that must be there what an emergency could not. Batches are left to the one who holds their lock.
 pub(super) fn catch_up(store: &Store, kind: Kind) -> Result<()> {
     let Some(mirror) = store.mirror() else { return Ok(()) };
-    let (state, journal) = missing(store, mirror)?;
+    let (state, chains) = missing(store, mirror)?;
     if state {
         State::update(store, |_| {})?;
     }
-    if journal {
-        store.journal().catch_up()?;
+    for chain in chains {
+        chain.catch_up()?;
     }
     if kind != Kind::Export {
         return Ok(());

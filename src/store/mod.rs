@@ -1,12 +1,14 @@
 //! The store: `snapshots/ queue/ paper/ receipts/ state.json journal.jsonl locks/`, and its mirror.
 
+mod chain;
 pub mod durable;
 mod journal;
 mod lock;
 mod mirror;
 mod state;
 
-pub use journal::{Act, Broken, Journal};
+pub use chain::{Broken, Chain, Link};
+pub use journal::{Act, Journal};
 pub use lock::{Holder, Kind, Lock, host, program};
 pub use state::{Event, FenceState, Mode, Move, State};
 
@@ -19,6 +21,9 @@ use std::path::{Path, PathBuf};
 
 /// What every store has; its mirror has the same.
 const DIRECTORIES: [&str; 6] = ["", "snapshots", "queue", "paper", "receipts", "locks"];
+
+/// Where the register of slip numbers lies.
+const REGISTER: &str = "paper/numbers.jsonl";
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +130,17 @@ impl Store {
     #[must_use]
     pub fn journal(&self) -> Journal {
         Journal::new(self.clone())
+    }
+
+    /// The register of slip numbers.
+    #[must_use]
+    pub fn register(&self) -> Chain {
+        Chain::new(self.clone(), REGISTER, chain::Torn::Dropped)
+    }
+
+    /// The chains that the mirror has too.
+    fn chains(&self) -> [Chain; 2] {
+        [Chain::new(self.clone(), journal::FILE, chain::Torn::Kept), self.register()]
     }
 
     /// Takes the lock of `kind`, or says who holds it since when (exit 7). What an emergency could not write into the

@@ -1,0 +1,265 @@
+//! A file of lines, each with the hash of the line before, so that an edited, removed or reordered line shows; in the
+//! store and its mirror. The journal is one, the register of slip numbers another.
+
+use super::Store;
+use crate::error::{Cannot, Result};
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// `previous` of the first line.
+const SEED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Where the chain of hashes does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub line: usize,
+    pub reason: String,
+}
+
+/// A line of a chain.
+pub trait Link: Serialize + DeserializeOwned {
+    /// The hash of the line before.
+    fn previous(&mut self) -> &mut String;
+}
+
+/// What becomes of a line that a crash cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Torn {
+    /// It stays, visibly broken.
+    Kept,
+    /// It goes: what was not written whole was told to nobody.
+    Dropped,
+}
+
+/// One chain of a store.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    store: Store,
+    /// Its place below the store.
+    file: &'static str,
+    torn: Torn,
+}
+
+impl Chain {
+    pub(super) fn new(store: Store, file: &'static str, torn: Torn) -> Chain {
+        Chain { store, file, torn }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.store.dir().join(self.file)
+    }
+
+    /// How messages name it.
+    pub(super) fn name(&self) -> &'static str {
+        Path::new(self.file).file_stem().and_then(|n| n.to_str()).unwrap_or(self.file)
+    }
+
+    /// Appends one line here and in the mirror, synced before it returns.
+    pub fn append(&self, mut line: impl Link) -> Result<()> {
+        let path = self.path();
+        let doing = || format!("write the {} '{}'", self.name(), path.display());
+        // Two tools may write at once; the chain wants them one after the other.
+        let _lock = self.store.brief_lock(self.name())?;
+        let mut file = open(&path).cannot(doing())?;
+        if self.torn == Torn::Dropped {
+            drop_torn(&mut file).cannot(doing())?;
+        }
+        SEED.clone_into(line.previous());
+        if let Some(last) = last_line(&mut file).cannot(doing())? {
+            *line.previous() = hash(&last);
+        }
+        let mut text = serde_json::to_string(&line).cannot(doing())?;
+        text.push('\n');
+        append(&mut file, &text).cannot(doing())?;
+        self.follow()
+    }
+
+    /// Brings the mirror's copy up to ours. The caller holds the lock.
+    fn follow(&self) -> Result<()> {
+        let Some(mirror) = &self.store.mirror else { return Ok(()) };
+        let (ours, name, file) = (self.path(), self.name(), self.file);
+        mirror.write(super::mirror::SMALL, move |dir| {
+            let path = dir.join(file);
+            follow(&ours, &path).cannot(format!("write the {name}'s mirror '{}'", path.display()))
+        })
+    }
+
+    /// Brings the mirror's copy up to ours, if it is not.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        let _lock = self.store.brief_lock(self.name())?;
+        if self.path().exists() { self.follow() } else { Ok(()) }
+    }
+
+    /// All lines, oldest first, and the first place where the chain is broken. A last line that is cut off is broken, or
+    /// left out, as [`Torn`] says.
+    pub fn read<L: Link>(&self) -> Result<(Vec<L>, Option<Broken>)> {
+        let path = self.path();
+        let bytes = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+            other => other.cannot(format!("read the {} '{}'", self.name(), path.display()))?,
+        };
+        let mut text = &*String::from_utf8_lossy(&bytes);
+        let whole = text.is_empty() || text.ends_with('\n');
+        if !whole && self.torn == Torn::Dropped {
+            text = &text[..text.rfind('\n').map_or(0, |n| n + 1)];
+        }
+        let (mut lines, mut broken, mut expected) = (Vec::new(), None, SEED.to_owned());
+        for (number, line) in text.lines().enumerate() {
+            let reason = match serde_json::from_str::<L>(line) {
+                Ok(mut link) => {
+                    let reason = (*link.previous() != expected).then(|| "does not follow from the line before".into());
+                    lines.push(link);
+                    reason
+                }
+                Err(e) => Some(format!("cannot be read: {e}")),
+            };
+            broken = broken.or(reason.map(|reason| Broken { line: number + 1, reason }));
+            expected = hash(line);
+        }
+        if !whole && self.torn == Torn::Kept {
+            broken = broken.or(Some(Broken { line: text.lines().count(), reason: "is cut off".to_owned() }));
+        }
+        Ok((lines, broken))
+    }
+
+    /// Whether a mirror lacks the end of it.
+    pub(super) fn is_behind(&self, mirror: &Path) -> Result<bool> {
+        let theirs = mirror.join(self.file);
+        let (mut ours, mut theirs) = match (File::open(self.path()), File::open(theirs)) {
+            (Err(_), _) => return Ok(false),
+            (Ok(_), Err(_)) => return Ok(true),
+            (Ok(ours), Ok(theirs)) => (ours, theirs),
+        };
+        let shorter = ours.metadata().and_then(|o| Ok(theirs.metadata()?.len() < o.len()));
+        let beginning = is_beginning(&mut theirs, &mut ours);
+        // One that was never a beginning of ours only ever gets our new lines.
+        shorter.and_then(|s| Ok(s && beginning?)).cannot(format!("read '{}'", mirror.display()))
+    }
+
+    /// Takes over the lines that the mirror has and we have not: those of a store that was put back from an older copy.
+    /// `false`: the two have nothing to do with each other.
+    pub fn catch_up_with_mirror(&self) -> Result<bool> {
+        let Some(mirror) = self.store.mirror() else { return Ok(true) };
+        let theirs = mirror.join(self.file);
+        let doing = || format!("compare the {} with its mirror '{}'", self.name(), theirs.display());
+        let _lock = self.store.brief_lock(self.name())?;
+        let Ok(mut theirs) = File::open(&theirs) else { return Ok(true) };
+        let mut ours = open(&self.path()).cannot(doing())?;
+        drop_torn(&mut ours).cannot(doing())?;
+        if is_beginning(&mut theirs, &mut ours).cannot(doing())? {
+            return Ok(true);
+        }
+        if !is_beginning(&mut ours, &mut theirs).cannot(doing())? {
+            return Ok(false);
+        }
+        let here = ours.seek(SeekFrom::End(0)).cannot(doing())?;
+        theirs.seek(SeekFrom::Start(here)).cannot(doing())?;
+        std::io::copy(&mut theirs, &mut ours).and_then(|_| ours.sync_all()).cannot(doing())?;
+        Ok(true)
+    }
+}
+
+fn hash(line: &str) -> String {
+    crate::formats::hex(&Sha256::digest(line.as_bytes()))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Takes a last line away that has no end.
+fn drop_torn(file: &mut File) -> std::io::Result<()> {
+    let end = file.seek(SeekFrom::End(0))?;
+    let from = end.saturating_sub(1 << 20);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let keep = tail.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    if keep < tail.len() { file.set_len(from + keep as u64) } else { Ok(()) }
+}
+
+fn append(file: &mut File, text: &str) -> std::io::Result<()> {
+    let end = file.seek(SeekFrom::End(0))?;
+    // A line cut off by a crash stays as it is, visibly broken, but does not swallow the next one.
+    if end > 0 {
+        file.seek(SeekFrom::Start(end - 1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Appends to the mirror's journal what ours has and it has not. When it is no beginning of ours (it was there before,
+/// or one of the two was put back from a copy) only our last line is appended, and nothing that is there is touched.
+fn follow(ours: &Path, theirs: &Path) -> std::io::Result<()> {
+    let (mut ours, mut theirs) = (File::open(ours)?, open(theirs)?);
+    // Where the file system knows such locks: a run that was given up on may still be writing.
+    let _ = theirs.lock();
+    if !is_beginning(&mut theirs, &mut ours)? {
+        let Some(line) = last_line(&mut ours)? else { return Ok(()) };
+        return match last_line(&mut theirs)? {
+            Some(last) if last == line => Ok(()),
+            _ => append(&mut theirs, &format!("{line}\n")),
+        };
+    }
+    let there = theirs.seek(SeekFrom::End(0))?;
+    ours.seek(SeekFrom::Start(there))?;
+    if std::io::copy(&mut ours, &mut theirs)? > 0 { theirs.sync_all() } else { Ok(()) }
+}
+
+/// Whether `ours` begins with all of `theirs`, by its length and its last lines: the chain of hashes is in them.
+fn is_beginning(theirs: &mut File, ours: &mut File) -> std::io::Result<bool> {
+    let (there, here) = (theirs.seek(SeekFrom::End(0))?, ours.seek(SeekFrom::End(0))?);
+    if there > here {
+        return Ok(false);
+    }
+    let from = there.saturating_sub(1 << 16);
+    let mut tails = [Vec::new(), Vec::new()];
+    for (file, tail) in [theirs, ours].into_iter().zip(&mut tails) {
+        file.seek(SeekFrom::Start(from))?;
+        file.take(there - from).read_to_end(tail)?;
+    }
+    Ok(tails[0] == tails[1])
+}
+
+fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
+    let end = file.seek(SeekFrom::End(0))?;
+    // Longer than any line we write; a longer one would only be seen as broken.
+    let from = end.saturating_sub(1 << 20);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    Ok(String::from_utf8_lossy(&tail).lines().last().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_mirror_follows_from_wherever_it_was_left_and_what_is_not_ours_in_it_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+        fs::write(&ours, "one\ntwo\nthree\n").unwrap();
+        // Not there, left behind, cut off in a line, and up to date.
+        for before in ["", "one\n", "one\ntw", "one\ntwo\nthree\n"] {
+            fs::write(&theirs, before).unwrap();
+            follow(&ours, &theirs).unwrap();
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "one\ntwo\nthree\n", "{before:?}");
+        }
+        fs::write(&theirs, "another\nlonger than ours is\n").unwrap();
+        for _ in 0..2 {
+            follow(&ours, &theirs).unwrap();
+            assert_eq!(fs::read_to_string(&theirs).unwrap(), "another\nlonger than ours is\nthree\n");
+        }
+    }
+}
