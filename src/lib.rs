@@ -20,6 +20,7 @@ pub mod formats;
 pub mod load;
 pub mod merge;
 pub mod money;
+pub mod paper;
 pub mod profile;
 pub mod queue;
 pub mod snapshot;

@@ -1,6 +1,7 @@
 //! The files that travel: manifests, checksums, digests (his-formats(5)).
 
 pub mod batch;
+pub mod cell;
 pub mod digest;
 pub mod snapshot;
 pub mod sums;

@@ -153,6 +153,13 @@ fn reasons(site: &Site, found: &Reconciled) -> Result<Vec<(String, &'static str)
             "his-merge reconcile shows where; his-merge merges what is not merged yet.",
         ));
     }
+    let outstanding: u64 = found.paper.slips.iter().map(|s| s.outstanding).sum();
+    if outstanding > 0 {
+        reasons.push((
+            format!("{outstanding} paper slips are outstanding"),
+            "his-import-paper status lists them; each must be keyed, or registered as void or missing.",
+        ));
+    }
     let open: Vec<String> = found.open().map(|d| d.id.to_string()).collect();
     match open.as_slice() {
         [] => {}

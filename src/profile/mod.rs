@@ -2,8 +2,10 @@
 
 mod parse;
 mod reader;
+mod slip;
 
 pub use reader::Mistake;
+pub use slip::{Column, Form, OWN_FIELDS, Paper, Slip, Words};
 
 use crate::catalog::Name;
 use crate::db::{Server, Side};
@@ -149,6 +151,8 @@ pub struct Profile {
     pub tables: Vec<Table>,
     pub numbers: Vec<Numbers>,
     pub reports: Vec<Report>,
+    pub paper: Paper,
+    pub slips: Vec<Slip>,
 }
 
 impl Profile {
@@ -194,6 +198,11 @@ impl Profile {
 
     pub fn standby(&self) -> Result<Server> {
         Server::parse(Side::Standby, &self.standby_url)
+    }
+
+    #[must_use]
+    pub fn slip(&self, kind: &str) -> Option<&Slip> {
+        self.slips.iter().find(|s| s.kind == kind)
     }
 
     #[must_use]

@@ -1,6 +1,7 @@
 //! From the text of `his.toml` to a [`Profile`], or all its mistakes.
 
 use super::reader::{Mistake, Mistakes, Section};
+use super::slip;
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
 use crate::catalog::{Name, split_name};
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         let (name, list) = (key.get_ref().as_ref(), matches!(value.get_ref(), DeValue::Array(_)));
         let expected = match name {
             "format" => continue,
-            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" => false,
-            "table" | "numbers" | "report" => true,
+            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" => false,
+            "table" | "numbers" | "report" | "slip" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
                 continue;
@@ -75,6 +76,12 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let tables = tables(root, text, &mut mistakes);
     let numbers = numbers(root, &tables, &mut mistakes);
     let reports = reports(root, text, &base, &mut mistakes);
+    let (table, offset) = section("paper");
+    let paper = slip::paper(Section::new("[paper]", table, offset, &mut mistakes), &base);
+    let slips = slip::slips(root, text, &base, &mut mistakes);
+    if let Some((kind, _)) = paper.pack.iter().find(|(kind, _)| !slips.iter().any(|s| s.kind == *kind)) {
+        mistakes.at(offset, format!("[paper]: 'pack' names '{kind}', which is no [[slip]] of this profile"));
+    }
     let mistakes = mistakes.finish();
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -94,6 +101,8 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         tables,
         numbers,
         reports,
+        paper,
+        slips,
     })
 }
 
@@ -178,7 +187,7 @@ fn endpoint(mut s: Section, base: &Path) -> Endpoint {
 }
 
 /// The tables of a `[[name]]` list with where each begins.
-fn entries<'a, 't>(root: &'a DeTable<'t>, name: &str) -> Vec<(&'a DeTable<'t>, usize)> {
+pub(super) fn entries<'a, 't>(root: &'a DeTable<'t>, name: &str) -> Vec<(&'a DeTable<'t>, usize)> {
     let found = root.iter().find(|(k, _)| k.get_ref().as_ref() == name).and_then(|(_, v)| v.get_ref().as_array());
     found
         .map(|a| a.iter().filter_map(|v| Some((v.get_ref().as_table()?, v.span().start))).collect())

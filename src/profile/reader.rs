@@ -194,6 +194,11 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
         })
     }
 
+    /// A key that is read elsewhere, as a section of its own.
+    pub fn skip(&mut self, key: &'static str) {
+        self.asked.insert(key);
+    }
+
     /// Ends the reading of this section: keys nobody asked for are mistakes.
     pub fn done(self) {
         for (key, _) in self.table {

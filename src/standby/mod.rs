@@ -16,7 +16,9 @@ use crate::error::{Cannot, Result};
 
 /// Makes the control objects of a generation in an empty database or a freshly loaded one; closed.
 pub fn control(client: &mut Client) -> Result<()> {
-    client.batch_execute(crate::sql!("standby/control.sql")).cannot("make the control objects of the standby")
+    let doing = "make the control objects of the standby";
+    client.batch_execute(crate::sql!("standby/control.sql")).cannot(doing)?;
+    client.batch_execute(crate::sql!("paper/tables.sql")).cannot(doing)
 }
 
 /// A captured table as the generation has it; its changes are in `his_emergency.change_<no>`.

@@ -3,10 +3,11 @@
 //! Every line begins with its section, so that finance can filter; what else belongs on the sheet becomes a section of its own.
 
 use super::sheet::{Kind, Line};
-use super::show::key;
+use super::show::{key, paper_line};
 use super::words::{Words, amount, amount_text};
 use super::{Owed, Reconciled};
 use crate::error::{Cannot, Result};
+use crate::formats::cell::guarded;
 use crate::store::durable;
 use std::path::{Path, PathBuf};
 
@@ -75,10 +76,6 @@ impl Record {
 
     /// No cell is taken for a formula; amounts keep their sign.
     fn cells(self) -> [String; 16] {
-        let plain = |text: String| {
-            let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-            if formula { format!("'{text}") } else { text }
-        };
         [
             self.section,
             self.table,
@@ -97,7 +94,7 @@ impl Record {
             self.unit,
             self.note,
         ]
-        .map(plain)
+        .map(|text| guarded(&text))
     }
 }
 
@@ -206,6 +203,9 @@ fn beside(r: &Reconciled, words: Words) -> Vec<Record> {
             note: l.why.clone().unwrap_or_default(),
             ..Record::of(words.both("linked", "并入主库已有记录"))
         });
+    }
+    for s in &r.paper.slips {
+        list.push(Record { note: paper_line(s), ..Record::of(words.both("paper slips", "应急手工单")) });
     }
     for report in &r.reports {
         for row in &report.rows {

@@ -1,7 +1,7 @@
 //! `reconcile`: proves that everything captured is merged, held or rejected, and that the primary holds what was merged.
 //!
 //! `read` brings the event's batches back into temporary tables, `sheet` counts them against manifests and ledger,
-//! `differences` compares each merged row with the primary's, `notes` and `drawer` list what finance must know beside it,
+//! `differences` compares each merged row with the primary's, `notes`, `drawer` and `paper` list what finance must know beside it,
 //! `reports` asks the profile's own questions; `show` prints it and `finance` writes it for a spreadsheet.
 
 mod cli;
@@ -9,6 +9,7 @@ mod differences;
 mod drawer;
 mod finance;
 mod notes;
+mod paper;
 mod read;
 mod reports;
 mod sheet;
@@ -20,6 +21,7 @@ pub use cli::{Args, command};
 pub use differences::{Accepted, Difference};
 pub use drawer::{Amount, Loose, Owed, drawer};
 pub use notes::{Already, Linked, Notes, Policy};
+pub use paper::{Paper, Slips};
 pub use read::Oversold;
 pub use reports::Report;
 pub use sheet::{Kind, Line, Sheet};
@@ -54,6 +56,7 @@ pub struct Reconciled {
     pub oversold: Vec<Oversold>,
     pub notes: Notes,
     pub drawer: Vec<Loose>,
+    pub paper: Paper,
     pub reports: Vec<Report>,
     /// Who has signed the event off.
     pub signed: Vec<Signature>,
@@ -144,6 +147,8 @@ pub(super) fn read_back(site: &Site, client: &mut Client, event: &str) -> Result
     found.missing = said.missing;
     found.notes = Notes::read(client, event)?;
     found.drawer = drawer(client, Some(event))?;
+    found.paper = paper::read(site, client, event)?;
+    found.faults.extend(found.paper.faults.clone());
     found.signed = sign_off::signatures(client, event)?;
     Ok(found)
 }
@@ -189,6 +194,7 @@ fn stage_and_compare(
         oversold,
         notes: Notes::default(),
         drawer: Vec::new(),
+        paper: Paper::default(),
         reports,
         signed: Vec::new(),
     })

@@ -2,7 +2,7 @@
 
 use super::sheet::{Kind, Line};
 use super::words::{Words, amount, amount_text};
-use super::{Difference, Loose, Owed, Reconciled};
+use super::{Difference, Loose, Owed, Reconciled, Slips};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -29,9 +29,22 @@ pub fn json(found: Option<&Reconciled>) -> Value {
         "event": r.event, "balanced": r.balanced(), "accounted": r.accounted(), "closed": r.account.closed,
         "units": r.sheet.units, "rows": r.sheet.rows, "table": r.sheet.lines, "differences": open, "accepted": accepted,
         "faults": r.faults, "missing_batches": r.missing, "drawer": r.drawer, "oversold": r.oversold,
-        "policies": r.notes.policies, "linked": r.notes.linked, "already": r.notes.already, "reports": reports,
+        "policies": r.notes.policies, "linked": r.notes.linked, "already": r.notes.already, "paper": paper(r), "reports": reports,
         "signed": r.signed,
     })
+}
+
+fn paper(r: &Reconciled) -> Vec<Value> {
+    let money = |s: &Slips| -> Vec<Value> {
+        s.money.iter().map(|(field, amount)| json!({ "field": field, "amount": amount })).collect()
+    };
+    let slips = r.paper.slips.iter().map(|s| {
+        json!({
+            "kind": s.kind, "primary": s.primary, "standby": s.standby, "filed": s.filed,
+            "outstanding": s.outstanding, "money": money(s),
+        })
+    });
+    slips.collect()
 }
 
 pub fn text(found: Option<&Reconciled>, words: Words) -> String {
@@ -196,8 +209,25 @@ fn beside(text: &mut String, r: &Reconciled, words: Words) {
     let oversold: Vec<String> =
         r.oversold.iter().map(|o| format!("{} {} {}: {}", o.table, o.column, key(&o.key), o.now)).collect();
     section(text, &words.both("counters below zero", "超挂、负库存或负余额"), &oversold);
+    let paper: Vec<String> = r.paper.slips.iter().map(paper_line).collect();
+    section(text, &words.both("paper slips", "应急手工单"), &paper);
     let signed: Vec<String> = r.signed.iter().map(|s| format!("{}: {}", s.role, s.by)).collect();
     section(text, &words.both("signed off", "已签认"), &signed);
+}
+
+/// `charge: 5 keyed into the primary (total 175.50), 1 outstanding`.
+pub fn paper_line(s: &Slips) -> String {
+    let money: Vec<String> = s.money.iter().map(|(field, sum)| format!("{field} {}", amount(*sum))).collect();
+    let money = if money.is_empty() { String::new() } else { format!(" ({})", money.join(", ")) };
+    let counts = [
+        (s.primary, format!("keyed into the primary{money}")),
+        (s.standby, "keyed into the standby".to_owned()),
+        (s.filed, "filed".to_owned()),
+        (s.outstanding, "outstanding".to_owned()),
+    ];
+    let counts: Vec<String> =
+        counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    format!("{}: {}", s.kind, counts.join(", "))
 }
 
 fn reports(text: &mut String, r: &Reconciled) {
