@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 INSTALL ?= install
 
-PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge
+PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge his-import-paper
 TARGET = $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BUILT = $(PROGRAMS:%=$(TARGET)/release/%)
 BINDIR = $(DESTDIR)$(PREFIX)/bin
@@ -15,7 +15,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench oracle clean deps
+.PHONY: help demo test build install man lint check-docs bench oracle forms-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ bench: deps build ## measures what the documents promise about speed
 
 oracle: deps ## merges 100,000 random histories and compares with a brute-force oracle, about an hour; the first that differs is made small
 	HIS_CASES="$${HIS_CASES:-100000}" $(CARGO) test --locked --test chain oracle:: -- --nocapture
+
+forms-png: build ## draws the printed forms for the README, with Chromium
+	HIS_BIN='$(abspath $(TARGET))/release' tools/forms-png.sh
 
 clean: ## removes what was built
 	$(CARGO) clean

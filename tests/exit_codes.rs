@@ -11,7 +11,8 @@ use crate::support::Ran;
 use crate::support::workplace::DB;
 use crate::switch::Hospital;
 
-const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
+const PROGRAMS: [&str; 6] =
+    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper"];
 const CODES: std::ops::RangeInclusive<i32> = 0..=7;
 
 /// One line of the table.
@@ -81,6 +82,43 @@ const CASES: &[Case] = &[
     ),
     case("his-snapshot", 1, "the medium of the offline copy is not there", "is the medium mounted?", |h, check| {
         check.ends(h, &["copy", "--to", "not mounted"]);
+    }),
+    case("his-import-paper", 2, "a file has no headers", "the first line must hold the headers", |h, check| {
+        slips(h, "1,2\n");
+        check.ends(h, &["check", "slips.csv"]);
+    }),
+    case("his-import-paper", 4, "a number was never handed out", "numbers issue hands new ones out", |h, check| {
+        slips(h, "");
+        check.ends(h, &["forms", "charge", "S01-000001-97", "--output", "out.html"]);
+    }),
+    case("his-import-paper", 0, "numbers are handed out", "", |h, check| {
+        slips(h, "");
+        check.ends(h, &["numbers", "issue", "charge", "--count", "2", "--to", "W01"]);
+    }),
+    case("his-import-paper", 3, "a slip has a number that nobody has", "", |h, check| {
+        slips(h, "单号,开单时间,合计\nS01-000003-91,2026-11-22 8:00,5\n");
+        check.ends(h, &["import", "slips.csv"]);
+    }),
+    case("his-import-paper", 5, "the register of numbers was changed", "restore it from a copy", |h, check| {
+        slips(h, "");
+        let _sound = damaged(&h.work.store().join("paper/numbers.jsonl"));
+        check.ends(h, &["status"]);
+    }),
+    case("his-import-paper", 6, "the primary is down", "check that the server runs", |h, check| {
+        down(h, "primary", |h| {
+            slips(h, "单号,开单时间,合计\nS01-000001-97,2026-11-22 8:00,5\n");
+            check.ends(h, &["import", "slips.csv"]);
+        });
+    }),
+    case("his-import-paper", 7, "somebody else hands numbers out", "wait for that run to end", |h, check| {
+        slips(h, "");
+        let _lock = held(h, "register");
+        check.ends(h, &["numbers", "issue", "charge", "--count", "2", "--to", "W01"]);
+    }),
+    case("his-import-paper", 1, "the state cannot be read", "mend the cause named above", |h, check| {
+        slips(h, "单号,开单时间,合计\nS01-000001-97,2026-11-22 8:00,5\n");
+        let _sound = unreadable(h);
+        check.ends(h, &["import", "slips.csv"]);
     }),
     case("his-load-standby", 0, "the standby is there already", "", |h, check| check.ends(h, &["init"])),
     case("his-load-standby", 2, "the store has no such snapshot", "his-snapshot list", |h, check| {
@@ -227,6 +265,17 @@ fn down(h: &mut Hospital, side: &str, act: impl FnOnce(&mut Hospital)) {
     h.work.set(side, "url", "\"postgresql://postgres@/his?host=/nowhere\"");
     act(h);
     h.work.set(side, "url", &format!("\"{url}\""));
+}
+
+/// The profile has a kind of slips, and somebody has keyed this file of them.
+fn slips(h: &Hospital, keyed: &str) {
+    let profile = fs::read_to_string(h.work.config()).unwrap();
+    if !profile.contains("[[slip]]") {
+        let slip = "[[slip]]\nkind = \"charge\"\nprefix = \"S\"\ntitle = { zh = \"收费\", en = \"Charge\" }\nsql = \"slip.sql\"\n[[slip.column]]\nfield = \"total\"\nheader = { zh = \"合计\", en = \"Total\" }\ntype = \"money\"\n";
+        fs::write(h.work.config(), format!("{profile}{slip}")).unwrap();
+    }
+    fs::write(h.work.path().join("slip.sql"), "INSERT INTO op.charge (patient_id, total) VALUES (1, :total)").unwrap();
+    fs::write(h.work.path().join("slips.csv"), keyed).unwrap();
 }
 
 /// A lock that somebody holds as long as this lives.

@@ -10,6 +10,7 @@ mod man_pages;
 mod merge;
 mod opened;
 mod oracle;
+mod paper;
 mod reconcile;
 mod snapshot;
 mod support;

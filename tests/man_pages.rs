@@ -10,10 +10,11 @@ use clap_mangen::Man;
 use crate::support::Program;
 
 /// Every program with its line in each other's SEE ALSO.
-const PROGRAMS: [&str; 5] = ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge"];
+const PROGRAMS: [&str; 6] =
+    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper"];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 32] = [
+const CONTRACT: [(&str, &str, &[&str]); 38] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -50,6 +51,16 @@ const CONTRACT: [(&str, &str, &[&str]); 32] = [
     ("his-merge", "reconcile", &["[EVENT]", "--csv", "--accept", "--why"]),
     ("his-merge", "numbers", &["[EVENT]"]),
     ("his-merge", "sign-off", &["--as", "--dry-run"]),
+    ("his-import-paper", "forms", &["--page", "--output"]),
+    ("his-import-paper", "pack", &["--to"]),
+    ("his-import-paper", "numbers", &[]),
+    ("his-import-paper", "check", &["FILE>", "--second", "--rejects", "--expect-count", "--expect-total"]),
+    (
+        "his-import-paper",
+        "import",
+        &["FILE>", "--second", "--rejects", "--expect-count", "--expect-total", "--both", "--why", "--dry-run"],
+    ),
+    ("his-import-paper", "status", &["--minutes-per-slip", "--people"]),
 ];
 
 /// What every program takes, before or after the subcommand.
@@ -63,6 +74,7 @@ fn command(program: &str) -> Command {
         "his-switch" => his_emergency::switch::Cli::command(),
         "his-export-queue" => his_emergency::export::Cli::command(),
         "his-merge" => his_emergency::merge::Cli::command(),
+        "his-import-paper" => his_emergency::paper::Cli::command(),
         other => panic!("there is no program {other}"),
     }
 }
@@ -294,7 +306,7 @@ fn literals_after<'a>(source: &'a str, mark: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_key_of_the_profile_is_in_the_manual() {
-    let parser = read("src/profile/parse.rs");
+    let parser = read("src/profile/parse.rs") + &read("src/profile/slip.rs");
     let page = read("man/his.toml.5");
     let mut keys: Vec<&str> = Vec::new();
     for method in
@@ -321,6 +333,8 @@ fn every_key_of_the_profile_is_in_the_manual() {
         "[[table]]",
         "[[numbers]]",
         "[[report]]",
+        "[paper]",
+        "[[slip]]",
     ] {
         assert!(page.contains(&format!(".SH {section}\n")), "man/his.toml.5 has no section {section}");
     }
@@ -356,6 +370,8 @@ fn every_field_of_the_formats_is_in_the_manual() {
         ("src/catalog/mod.rs", 30),
         ("src/store/state.rs", 20),
         ("src/store/journal.rs", 9),
+        ("src/paper/register/home.rs", 3),
+        ("src/paper/pack.rs", 6),
     ] {
         let all = fields(&read(source));
         assert!(all.len() >= at_least, "{source} is written in another way now: {all:?}");

@@ -146,7 +146,7 @@ fn p2_exact_the_real_his_arrives_with_all_its_keys() {
     assert_eq!((&loaded["rows"], &loaded["dangling"]), (&json!(33_296), &json!([])));
     assert_same_tables((&h.primary, DB), (&h.standby, "his_g1"), &[]);
     assert_eq!(
-        h.standby.value("his_g1", "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"),
+        h.standby.value("his_g1", "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated AND connamespace = 'public'::regnamespace"),
         "26"
     );
 }

@@ -41,6 +41,7 @@ impl Program {
             "his-switch" => env!("CARGO_BIN_EXE_his-switch"),
             "his-export-queue" => env!("CARGO_BIN_EXE_his-export-queue"),
             "his-merge" => env!("CARGO_BIN_EXE_his-merge"),
+            "his-import-paper" => env!("CARGO_BIN_EXE_his-import-paper"),
             other => panic!("there is no program {other}"),
         })
     }
