@@ -73,7 +73,7 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
     let pack = super::pack::last(site)?;
     let json = json!({
         "slips": all, "pack": pack, "kinds": kinds, "to_call": to_call,
-        "broken_off": register.interrupted.is_some(),
+        "broken_off": !register.interrupted.is_empty(),
         "keying": { "minutes_per_slip": args.minutes_per_slip, "people": args.people, "hours": (hours * 100.0).round() / 100.0 },
     });
     let mut text = if list.is_empty() { "no slip was handed out".to_owned() } else { table(&list).to_string() };
@@ -88,7 +88,7 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
     if let Some(pack) = &pack {
         let _ = write!(text, "\nprint pack: {}, data until {}", pack.path.display(), site.time(pack.data_until));
     }
-    if register.interrupted.is_some() {
+    if !register.interrupted.is_empty() {
         text += "\nan import was broken off; the next one asks the database what it has";
     }
     if all.outstanding > 0 {

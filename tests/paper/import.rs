@@ -348,9 +348,18 @@ fn an_import_into_the_standby_that_was_broken_off_is_asked_of_the_standby_before
     assert!(lines.last().is_some_and(|l| l.contains("\"act\":\"begin\"")), "{text}");
     fs::write(&register, lines.join("\n") + "\n").expect("written");
     c.mode("normal");
+    // While the standby does not answer, they wait; another slip does not.
+    c.standby.stop_immediate();
+    let more = c.numbers("registration", 1);
+    let other = c.file("more.csv", &c.registrations(&[&numbers[..], &more[..]].concat()));
+    let done = c.work.json(3, PROGRAM, &["import", &other]);
+    assert_eq!(done["slips"], json!({"read": 3, "imported": 1, "already": 0, "rejected": 2}));
+    assert!(done["rejects"][0]["reason"].as_str().expect("a reason").starts_with("上次导入中断"), "{done}");
+    assert_eq!(c.work.json(0, PROGRAM, &["status"])["broken_off"], true);
+    c.standby.start_again();
     let done = c.work.json(0, PROGRAM, &["import", &file]);
     assert_eq!(done["slips"], json!({"read": 2, "imported": 0, "already": 2, "rejected": 0}));
-    assert_eq!(c.value("SELECT count(*) FROM outpatient.registration WHERE window_no = 'W01'"), "0");
+    assert_eq!(c.value("SELECT count(*) FROM outpatient.registration WHERE window_no = 'W01'"), "1");
 }
 
 #[test]
@@ -368,4 +377,23 @@ fn p11_a_number_that_was_registered_as_void_is_not_keyed_and_one_that_was_missin
         json!({"issued": 2, "keyed": 1, "void": 1, "missing": 0, "outstanding": 0})
     );
     c.work.run(PROGRAM, &["numbers", "void", &numbers[1], "--why", "x"]).expect(4).says("1 of them are keyed");
+}
+
+#[test]
+fn a_standby_that_was_restarted_while_open_takes_no_slip_until_it_is_confirmed_and_blames_none() {
+    let c = Clinic::open();
+    let numbers = c.numbers("registration", 2);
+    let file = c.file("all.csv", &c.registrations(&numbers));
+    c.standby.stop_immediate();
+    c.standby.start_again();
+    let ran = c.work.run(PROGRAM, &["import", &file]).expect(4).says("the emergency standby was restarted while open");
+    assert!(ran.hint().starts_with("his-switch status says how the standby stands;"), "{}", ran.hint());
+    assert!(
+        ran.hint().ends_with("Then import the same file again: what is in is not written twice."),
+        "{}",
+        ran.hint()
+    );
+    assert!(!c.work.path().join("all.rejects.csv").exists());
+    c.work.run("his-switch", &["standby", "--reason", "it was restarted"]).expect(0);
+    assert_eq!(c.work.json(0, PROGRAM, &["import", &file])["slips"]["imported"], 2);
 }

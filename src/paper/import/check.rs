@@ -140,11 +140,17 @@ fn amount(keyed: &Keyed, field: &str) -> Decimal {
 
 /// Checks a file, and changes nothing.
 pub fn check(site: &Site, options: &Options) -> Result<Checked> {
-    check_with(site, options, &Register::read(site)?)
+    check_with(site, options, &Register::read(site)?, &BTreeSet::new())
 }
 
-/// Checks a file against the register, the databases, and a second keying.
-pub(super) fn check_with(site: &Site, options: &Options, register: &Register) -> Result<Checked> {
+/// Checks a file against the register, the databases, and a second keying. Of `unknown` slips nobody knows now whether they
+/// are written.
+pub(super) fn check_with(
+    site: &Site,
+    options: &Options,
+    register: &Register,
+    unknown: &BTreeSet<Number>,
+) -> Result<Checked> {
     let (profile, language) = (&site.profile, site.profile.site.language.clone());
     let mut sheet = sheet::read(&options.file, profile)?;
     let slip = profile.slip(&sheet.kind).cloned().ok_or_else(|| {
@@ -181,6 +187,14 @@ pub(super) fn check_with(site: &Site, options: &Options, register: &Register) ->
     for slip in &keyed {
         let hash = slip.hash(&checked.slip.kind);
         match in_register(&series, slip.number.running, &hash) {
+            Standing::Open if unknown.contains(&slip.number) => {
+                let refusal = Refusal::of(
+                    "slip_no",
+                    "上次导入中断，要等那个数据库应答后才知道此单是否已写入",
+                    "an import of it was broken off; whether it is written is known when that database answers",
+                );
+                refusals.insert(slip.number.clone(), refusal);
+            }
             Standing::Open => {}
             Standing::Already => {
                 already.insert(slip.number.clone());

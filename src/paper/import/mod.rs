@@ -15,7 +15,7 @@ use super::register::{Act, Content, Register};
 use super::sheet::Keyed;
 use crate::cli::Site;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::store::Kind;
 use serde_json::json;
 use target::Place;
@@ -28,8 +28,8 @@ const TOGETHER: usize = 500;
 pub fn run(site: &Site, options: &Options) -> Result<Checked> {
     let _lock = site.store.lock(Kind::Register, &site.by)?;
     let mut register = Register::read(site)?;
-    target::settle(site, &mut register)?;
-    let mut checked = check::check_with(site, options, &register)?;
+    let unknown = target::settle(site, &mut register)?;
+    let mut checked = check::check_with(site, options, &register, &unknown)?;
     if checked.cover_differs() {
         return Ok(checked);
     }
@@ -105,7 +105,10 @@ pub fn run(site: &Site, options: &Options) -> Result<Checked> {
 
 fn broken_off(e: Error, checked: &Checked) -> Error {
     let doing = format!("import '{}' to its end ({} slips are in)", checked.file.display(), checked.imported);
-    e.restated(doing).hint("import the same file again: what is in is not written twice.")
+    let again = "import the same file again: what is in is not written twice.";
+    // A refusal says itself what is to be done first.
+    let hint = if e.exit() == Exit::Refused { format!("{} Then {again}", e.hint_text()) } else { again.to_owned() };
+    e.restated(doing).hint(hint)
 }
 
 impl Refusal {

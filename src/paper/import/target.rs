@@ -3,12 +3,13 @@
 use super::write;
 use crate::cli::Site;
 use crate::db::Client;
-use crate::error::{Cannot, Error, Result};
+use crate::error::{Cannot, Error, Exit, Result};
 use crate::paper::Number;
 use crate::paper::register::{Act, Interrupted, Register, Target};
 use crate::profile::Slip;
 use crate::standby::Generation;
 use crate::store::Mode;
+use std::collections::BTreeSet;
 
 pub const PROGRAM: &str = "his-import-paper";
 
@@ -71,19 +72,37 @@ impl Place {
     }
 }
 
-/// Asks the database what became of an import that was broken off, and writes it into the register.
-pub fn settle(site: &Site, register: &mut Register) -> Result<()> {
-    let Some(open) = register.interrupted.clone() else { return Ok(()) };
+/// Asks the databases what became of imports that were broken off, and writes it into the register. Slips of which that
+/// cannot be known now, because their database does not answer, are given back: nobody may write them meanwhile.
+pub fn settle(site: &Site, register: &mut Register) -> Result<BTreeSet<Number>> {
+    while let Some(open) = register.interrupted.last().cloned() {
+        match settle_one(site, register, &open) {
+            Err(e) if e.exit() == Exit::Unreachable => {
+                site.talk.warn(format!("{e}; its slips wait until that database answers"));
+                break;
+            }
+            settled => settled?,
+        }
+    }
+    let number = |open: &Interrupted, running| Number { series: open.series.clone(), running };
+    Ok(register.interrupted.iter().flat_map(|o| o.slips.iter().map(|(n, _)| number(o, *n))).collect())
+}
+
+fn settle_one(site: &Site, register: &mut Register, open: &Interrupted) -> Result<()> {
     let numbers: Vec<Number> =
         open.slips.iter().map(|(running, _)| Number { series: open.series.clone(), running: *running }).collect();
     let doing = "find out what became of the import that was broken off";
+    let told = |e: Error| e.restated(doing);
     let found = match open.target {
         // What is filed is written nowhere but into the register.
         Target::File => Vec::new(),
-        Target::Primary => write::known(&mut site.profile.primary()?.named(PROGRAM).connect()?, &numbers)?,
+        Target::Primary => {
+            let mut client = site.profile.primary()?.named(PROGRAM).connect().map_err(told)?;
+            write::known(&mut client, &numbers)?
+        }
         Target::Standby => {
             let standby = site.profile.standby()?.named(PROGRAM);
-            let all = Generation::all(&standby)?;
+            let all = Generation::all(&standby).map_err(told)?;
             let generation = all.iter().find(|g| Some(g.number) == open.generation).ok_or_else(|| {
                 let number = open.generation.unwrap_or_default();
                 Error::refused(doing, format!("generation {number} of the standby, which it wrote to, is not there"))
@@ -97,8 +116,8 @@ pub fn settle(site: &Site, register: &mut Register) -> Result<()> {
         .filter_map(|n| found.iter().find(|k| k.slip_no == n.to_string()).map(|k| (n.running, k.hash.clone())))
         .collect::<Vec<_>>();
     site.talk.say(format!("an import was broken off: of its {} slips the database has {}", numbers.len(), slips.len()));
-    note(register, &open, slips)?;
-    register.write(&Act::End { series: open.series })
+    note(register, open, slips)?;
+    register.write(&Act::End { series: open.series.clone() })
 }
 
 fn note(register: &mut Register, open: &Interrupted, slips: Vec<(u64, String)>) -> Result<()> {

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// A slip that meets a window's lock is tried again this often.
 const TRIES: u32 = 5;
 
+/// What the standby's gate and capture refuse (sql/standby): it is about the standby, and no slip's fault.
+const GATE: &str = "HS001";
+
 /// What became of a slip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -95,6 +98,11 @@ impl<'a> Writer<'a> {
                     tries += 1;
                     std::thread::sleep(Duration::from_millis(100 * u64::from(tries)));
                 }
+                Err(Failure::Server(e)) if e.code().is_some_and(|c| c.code() == GATE) => {
+                    let reason = e.as_db_error().map_or_else(|| e.to_string(), |db| db.message().to_owned());
+                    return Err(Error::refused(doing(), reason)
+                        .hint("his-switch status says how the standby stands; his-switch standby confirms one that was restarted."));
+                }
                 Err(Failure::Server(e)) if of_the_slip(&e) => return Ok(Outcome::Refused(refused(&e))),
                 Err(Failure::Server(e)) => return Err(e).cannot(doing()),
                 Err(Failure::Ours(e)) => return Err(e),
@@ -171,7 +179,7 @@ fn again(e: &postgres::Error) -> bool {
 
 /// True when the server refuses what the slip says, and not us: data, constraints, and what the HIS's functions raise.
 fn of_the_slip(e: &postgres::Error) -> bool {
-    e.code().is_some_and(|code| matches!(&code.code()[..2], "22" | "23" | "P0" | "HS"))
+    e.code().is_some_and(|code| matches!(&code.code()[..2], "22" | "23" | "P0"))
 }
 
 /// What the server said, without what it quotes of the rows.

@@ -87,7 +87,7 @@ pub enum Act {
         event: Option<String>,
         slips: Vec<Content>,
     },
-    /// The import that began last has ended; what of it is not keyed was not written.
+    /// The import that began last, of those that have not ended, has; what of it is not keyed was not written.
     End {
         series: String,
     },

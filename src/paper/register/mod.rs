@@ -29,8 +29,8 @@ pub struct Register {
     home: Option<Home>,
     here: Home,
     series: BTreeMap<String, Series>,
-    /// An import that began and did not end.
-    pub interrupted: Option<Interrupted>,
+    /// Imports that began and did not end, the last one last.
+    pub interrupted: Vec<Interrupted>,
 }
 
 impl Register {
@@ -52,7 +52,7 @@ impl Register {
         let dir = site.store.dir().join("paper");
         let here = Home::of(&dir).cannot(format!("look at '{}'", dir.display()))?;
         let mut register =
-            Register { chain, by: site.by.clone(), home: None, here, series: BTreeMap::new(), interrupted: None };
+            Register { chain, by: site.by.clone(), home: None, here, series: BTreeMap::new(), interrupted: Vec::new() };
         for line in lines {
             register.take(&line.act);
         }
@@ -69,10 +69,10 @@ impl Register {
             }
             Act::Begin { series, target, event, generation, slips } => {
                 let (target, event, generation) = (*target, event.clone(), *generation);
-                self.interrupted =
-                    Some(Interrupted { series: series.clone(), target, event, generation, slips: slips.clone() });
+                let (series, slips) = (series.clone(), slips.clone());
+                self.interrupted.push(Interrupted { series, target, event, generation, slips });
             }
-            Act::End { .. } => self.interrupted = None,
+            Act::End { .. } => drop(self.interrupted.pop()),
             _ => {}
         }
         if let Some(series) = act.series() {
