@@ -12,7 +12,9 @@ JOIN {{ to_table }} p ON {% for c in columns %}p.{{ to_columns[loop.index0] | id
 
 CROSS JOIN LATERAL (SELECT s.knows::json -> 'guard' -> {{ column | lit }} AS known) k
 WHERE x.applied AND x.chunk = this_chunk AND s.op <> 'D' AND NOT s.left_out AND k.known IS NOT NULL AND (SELECT count(*) FROM locked) IS NOT NULL
-  AND NOT EXISTS (SELECT FROM pg_temp.touch v WHERE v.rule = {{ rule }} AND v.value = {{ new }} AND v.takes AND v.u <= s.u)
+  -- A parent that the event made is as the standby knew it; one that it only gave another key need not be.
+  AND NOT EXISTS (SELECT FROM pg_temp.touch v WHERE v.rule = {{ rule }} AND v.value = {{ new }} AND v.takes AND v.u <= s.u
+    AND NOT EXISTS (SELECT FROM pg_temp.touch f WHERE f.u = v.u AND f.seq = v.seq AND f.rule = v.rule AND f.frees))
   AND NOT EXISTS (SELECT FROM pg_temp.guarded g WHERE g.rule = {{ rule }} AND g.value = {{ new }})
   AND NOT EXISTS (SELECT FROM pg_temp.conflict c WHERE c.u = s.u AND c.seq = s.seq AND c.table_no = {{ no }} AND c.rule = 'guard ' || {{ column | lit }} AND c.take IS NOT NULL)
   AND ({% for c in watched %}k.known ->> {{ loop.index0 }} IS DISTINCT FROM '=' || p.{{ c | id }}::text{{ " OR " if not loop.last }}{% endfor %})

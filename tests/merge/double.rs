@@ -194,3 +194,23 @@ fn a_row_made_again_under_its_old_key_keeps_what_the_gap_hung_on_it_and_is_not_d
     assert_eq!(o.conflicts(), ["parent h.visit"]);
     assert_eq!(o.rows("SELECT word FROM h.visit"), ["new"]);
 }
+
+#[test]
+fn a_guard_holds_also_when_the_standby_gave_the_visit_another_key() {
+    let o = Opened::new(
+        &format!(
+            "{CLINIC} INSERT INTO h.visit (id, patient_id, day, dept, fee, schedule_id) VALUES (6, 6, '2026-11-22', 1, 5, 1);"
+        ),
+        TABLES,
+    );
+    o.standby.execute(crate::support::workplace::DB, "SELECT setval('h.charge_id_seq', 900000)");
+    o.meanwhile("UPDATE h.visit SET status = 'cancelled' WHERE id = 6");
+    o.window(&[
+        "UPDATE h.visit SET id = 900006 WHERE id = 6",
+        "INSERT INTO h.charge (visit_id, total) VALUES (900006, 7)",
+    ]);
+    let json = o.merge(3);
+    assert_eq!((&json["units"]["merged"], &json["units"]["held"]), (&json!(1), &json!(1)), "{json:#}");
+    assert_eq!(o.conflicts(), ["parent h.charge"]);
+    assert_eq!(o.rows("SELECT status FROM h.visit WHERE id = 900006"), ["cancelled"]);
+}
