@@ -54,7 +54,8 @@ fn day(o: &Opened, units: usize) -> BTreeSet<String> {
     // In slices, so that none takes longer than a statement of a test may.
     for from in (1..=units - odd).step_by(5000) {
         let to = (from + 4999).min(units - odd);
-        let act = "CASE WHEN i % 10 = 0 THEN outpatient.window_refund(i % 8, i) WHEN i % 10 < 6 THEN outpatient.window_register(i % 8, i) ELSE outpatient.window_charge_order(i % 8, i) END";
+        // As many orders are written as are charged, so that there is something to charge to the end.
+        let act = "CASE WHEN i % 10 = 0 THEN outpatient.window_refund(i % 8, i) WHEN i % 10 < 6 THEN outpatient.window_register(i % 8, i) WHEN i % 10 < 8 THEN outpatient.doctor_writes_order(i % 8, i) ELSE outpatient.window_charge_order(i % 8, i) END";
         let slice = format!("DO $$ BEGIN FOR i IN {from}..{to} LOOP PERFORM {act}; COMMIT; END LOOP; END $$");
         o.standby.psql(DB, &format!("SET client_min_messages = error; {slice}"));
     }

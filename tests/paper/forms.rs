@@ -47,6 +47,19 @@ fn every_kind_is_printed_in_both_languages_and_sizes_with_each_number_once_on_ea
                     assert_eq!(html.matches(&format!("data-slip=\"{number}\"")).count(), parts(kind), "{kind}");
                 }
                 assert!(html.contains(&format!("size: {}", page.to_uppercase())) && html.contains("示例医院门诊部"));
+                // Two sheets, or one that is cut.
+                let sheets = if page == "a5" {
+                    2 * parts(kind)
+                } else if kind == "callback" {
+                    1
+                } else {
+                    2
+                };
+                assert_eq!(
+                    (html.matches("<div class=\"page\">").count(), html.matches("<section").count()),
+                    (sheets, 2 * parts(kind)),
+                    "{kind}"
+                );
                 assert!(html.contains("<svg class=\"bars\"") && !html.contains("src=") && !html.contains("href="));
                 assert_eq!(
                     html.contains("系统恢复后凭此换开医疗电子票据"),

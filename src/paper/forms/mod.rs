@@ -49,14 +49,16 @@ pub fn render(profile: &Profile, slip: &Slip, numbers: &[Number], page: Page, to
             Ok(context! { number => number.to_string(), bars => codes::bars(&plain)?, squares => codes::squares(&plain)? })
         })
         .collect::<Result<Vec<_>>>()?;
+    let three = OF_THREE_PARTS.contains(&slip.kind.as_str());
     let environment = templates::environment(profile);
     let name = format!("{}.html", slip.kind);
     let name = if templates::has(&environment, &name) { name.as_str() } else { "form.html" };
     let template = environment.get_template(name).cannot(format!("use the template '{name}'"))?;
     let context = context! {
         page => page.name(), kind => &slip.kind, title => slip.title.of(language), language, site => &profile.site.name,
-        to, slips, fields => columns(false), lines => columns(true), three => OF_THREE_PARTS.contains(&slip.kind.as_str()),
-        t => templates::words(language),
+        // A few fields fill no sheet: three slips share one.
+        to, slips, fields => columns(false), lines => columns(true), three,
+        t => templates::words(language), small => !three && name == "form.html" && !slip.has_lines(),
     };
     template.render(context).cannot(format!("print slips with the template '{name}'"))
 }
