@@ -48,7 +48,10 @@ INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ, ther
 SELECT DISTINCT ON (s.u, s.seq) s.u, s.seq, {{ no }}, 'unique', {{ q.name | lit }}, 'unique rule ' || {{ q.name | lit }}, '{}'::text[], {{ image("t") }}
 FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
 JOIN pg_temp.touch w ON w.u = s.u AND w.seq = s.seq AND w.rule = {{ q.rule }} AND w.takes
-CROSS JOIN LATERAL (SELECT {% for k in q["keys"] %}({{ k }}) AS v{{ loop.index }}{{ ", " if not loop.last }}{% endfor %} FROM (SELECT {% for c in columns %}s.n{{ c.i }} AS {{ c.name | id }}{{ ", " if not loop.last }}{% endfor %}) image) v
+-- The row as it will be: what ours left alone is as the primary has it by now.
+LEFT JOIN {{ table }} cur ON s.op = 'U' AND NOT s.rekeyed AND {{ same_row("cur", "s", "o") }}
+LEFT JOIN LATERAL (SELECT array_agg(i) AS touched FROM pg_temp.stage_{{ no }} e, unnest(e.changed) i WHERE s.op = 'U' AND e.nk = s.ok AND (e.u, e.seq) < (s.u, s.seq)) b ON true
+CROSS JOIN LATERAL (SELECT {% for k in q["keys"] %}({{ k }}) AS v{{ loop.index }}{{ ", " if not loop.last }}{% endfor %} FROM (SELECT {% for c in columns %}CASE WHEN cur.{{ key[0].name | id }} IS NULL OR {{ c.i }} = ANY (s.changed || b.touched) THEN s.n{{ c.i }} ELSE cur.{{ c.name | id }}::{{ c.type }} END AS {{ c.name | id }}{{ ", " if not loop.last }}{% endfor %}) image) v
 JOIN (SELECT {% for k in q["keys"] %}({{ k }}) AS v{{ loop.index }}, {% endfor %}{% for k in key %}{{ k.name | id }} AS k{{ k.i }}{{ ", " if not loop.last }}{% endfor %} FROM {{ table }}{% if q.predicate %} WHERE {{ q.predicate }}{% endif %}) f
   ON {% for k in q["keys"] %}f.v{{ loop.index }} = v.v{{ loop.index }}{{ " AND " if not loop.last }}{% endfor %}
 

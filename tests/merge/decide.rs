@@ -275,3 +275,23 @@ fn decisions_survive_later_runs_and_a_dry_run_decides_nothing() {
     assert_eq!(o.conflicts(), ["parent h.charge"]);
     assert_eq!(units(&o), json!([1, 1, 1]));
 }
+
+#[test]
+fn a_unique_value_is_looked_for_in_the_row_as_it_will_be() {
+    let o = Opened::new(
+        "CREATE SCHEMA h;
+         CREATE TABLE h.bed (id int PRIMARY KEY, ward int NOT NULL, no int NOT NULL, UNIQUE (ward, no));
+         INSERT INTO h.bed VALUES (1, 1, 3), (2, 1, 4);",
+        "[[table]]\nname = \"h.bed\"\ncapture = true\n",
+    );
+    // The primary moves bed 1 to another ward, where 2 is free, and gives the 2 of the first ward to a new one; bed 2 is
+    // moved where its new number is taken.
+    o.meanwhile("UPDATE h.bed SET ward = 2 WHERE id = 1; INSERT INTO h.bed VALUES (3, 1, 2)");
+    o.meanwhile("UPDATE h.bed SET ward = 3 WHERE id = 2; INSERT INTO h.bed VALUES (4, 3, 9)");
+    o.window(&["UPDATE h.bed SET no = 2 WHERE id = 1"]);
+    o.window(&["UPDATE h.bed SET no = 9 WHERE id = 2"]);
+    let json = o.merge(3);
+    assert_eq!((&json["units"]["merged"], &json["units"]["held"]), (&json!(1), &json!(1)), "{json:#}");
+    assert_eq!(o.conflicts(), ["unique h.bed"]);
+    assert_eq!(o.rows("SELECT ward, no FROM h.bed WHERE id < 3 ORDER BY id"), ["2|2", "3|4"]);
+}
