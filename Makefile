@@ -5,7 +5,7 @@ DESTDIR ?=
 CARGO ?= cargo
 INSTALL ?= install
 
-PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge his-import-paper
+PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge his-import-paper his-desk
 TARGET = $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BUILT = $(PROGRAMS:%=$(TARGET)/release/%)
 BINDIR = $(DESTDIR)$(PREFIX)/bin

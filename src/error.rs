@@ -98,6 +98,12 @@ impl Error {
         self
     }
 
+    /// Why, without what could not be done.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!("{:#}", self.reason)
+    }
+
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.exit

@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod db;
+pub mod desk;
 pub mod error;
 pub mod export;
 pub mod formats;

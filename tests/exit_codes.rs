@@ -11,8 +11,8 @@ use crate::support::Ran;
 use crate::support::workplace::DB;
 use crate::switch::Hospital;
 
-const PROGRAMS: [&str; 6] =
-    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper"];
+const PROGRAMS: [&str; 7] =
+    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper", "his-desk"];
 const CODES: std::ops::RangeInclusive<i32> = 0..=7;
 
 /// One line of the table.
@@ -38,9 +38,11 @@ const fn case(
 }
 
 /// What no situation makes a program give.
-const NEVER: [(&str, i32, &str); 2] = [
+const NEVER: [(&str, i32, &str); 4] = [
     ("his-snapshot", 3, "a snapshot is there whole or not at all; what `check` finds are errors (2) or warnings (0)"),
     ("his-export-queue", 3, "a batch holds or is damaged (5); what is in it is for a person only when it is merged"),
+    ("his-desk", 5, "it reads nothing that bears a checksum"),
+    ("his-desk", 7, "any number of windows work at the same time"),
 ];
 
 const CASES: &[Case] = &[
@@ -119,6 +121,34 @@ const CASES: &[Case] = &[
         slips(h, "单号,开单时间,合计\nS01-000001-97,2026-11-22 8:00,5\n");
         let _sound = unreadable(h);
         check.ends(h, &["import", "slips.csv"]);
+    }),
+    case("his-desk", 2, "there is no secret", "a secret is never an argument", |h, check| {
+        desk(h);
+        check.ends(h, &["--staff", "S1", "--window", "W1", "standing"]);
+    }),
+    case("his-desk", 0, "the window says where it stands", "", |h, check| {
+        check.ends(h, &["--staff", "S1", "--window", "W1", "--secret-file", "secret", "standing"]);
+    }),
+    case("his-desk", 3, "a line of the script is refused", "", |h, check| {
+        fs::write(h.work.path().join("acts"), "{\"act\":\"charge\"}\n").unwrap();
+        check.ends(h, &["--staff", "S1", "--window", "W1", "--secret-file", "secret", "script", "acts"]);
+    }),
+    case("his-desk", 4, "the contract refuses it", "nothing was changed", |h, check| {
+        check.ends(h, &["--staff", "S1", "--window", "W1", "--secret-file", "secret", "charge", "--registration", "1"]);
+    }),
+    case("his-desk", 1, "the printer fails", "the charge is good and waits", |h, check| {
+        check.ends(
+            h,
+            &["--staff", "S1", "--window", "W1", "--secret-file", "secret", "print", "1", "--to", "/nowhere/v"],
+        );
+    }),
+    case("his-desk", 6, "no database answers", "look whether the network cable is in", |h, check| {
+        h.work.set("desk", "url", "\"host=/nowhere user=postgres dbname=his\"");
+        check.ends(h, &["--staff", "S1", "--window", "W1", "--secret-file", "secret", "standing"]);
+        h.work.edit(|p| {
+            p.unset("desk", "url").unset("desk", "patience");
+        });
+        h.primary.execute(DB, "DROP SCHEMA desk CASCADE");
     }),
     case("his-load-standby", 0, "the standby is there already", "", |h, check| check.ends(h, &["init"])),
     case("his-load-standby", 2, "the store has no such snapshot", "his-snapshot list", |h, check| {
@@ -276,6 +306,21 @@ fn slips(h: &Hospital, keyed: &str) {
     }
     fs::write(h.work.path().join("slip.sql"), "INSERT INTO op.charge (patient_id, total) VALUES (1, :total)").unwrap();
     fs::write(h.work.path().join("slips.csv"), keyed).unwrap();
+}
+
+/// The HIS has a contract of a few acts for his-desk, and somebody may log in.
+fn desk(h: &mut Hospital) {
+    h.primary.execute(
+        DB,
+        "CREATE SCHEMA desk;
+         CREATE FUNCTION desk.login(ask jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('session', 'x') $$;
+         CREATE FUNCTION desk.charge(ask jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '没有要收费的项目 | nothing to charge' USING ERRCODE = 'HD409'; END $$;
+         CREATE FUNCTION desk.receipt(ask jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('number', 'N1', 'paid', '1.00') $$;",
+    );
+    let url = h.primary.url(DB);
+    h.work.set("desk", "url", &format!("\"{url}\""));
+    h.work.set("desk", "patience", "\"1s\"");
+    fs::write(h.work.path().join("secret"), "secret\n").unwrap();
 }
 
 /// A lock that somebody holds as long as this lives.

@@ -1,6 +1,7 @@
 mod account;
 mod backfill;
 mod circle;
+mod desk;
 mod exit_codes;
 mod export;
 mod gate;

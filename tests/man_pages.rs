@@ -10,11 +10,11 @@ use clap_mangen::Man;
 use crate::support::Program;
 
 /// Every program with its line in each other's SEE ALSO.
-const PROGRAMS: [&str; 6] =
-    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper"];
+const PROGRAMS: [&str; 7] =
+    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper", "his-desk"];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 38] = [
+const CONTRACT: [(&str, &str, &[&str]); 64] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -61,6 +61,46 @@ const CONTRACT: [(&str, &str, &[&str]); 38] = [
         &["FILE>", "--second", "--rejects", "--expect-count", "--expect-total", "--both", "--why", "--dry-run"],
     ),
     ("his-import-paper", "status", &["--minutes-per-slip", "--people"]),
+    ("his-desk", "", &["--staff", "--window", "--secret-file", "--request"]),
+    ("his-desk", "standing", &[]),
+    ("his-desk", "shift", &[]),
+    ("his-desk", "patient", &[]),
+    ("his-desk", "schedules", &["--department"]),
+    ("his-desk", "appointments", &["--patient"]),
+    (
+        "his-desk",
+        "register",
+        &[
+            "--patient",
+            "--schedule",
+            "--appointment",
+            "--again",
+            "--paper-no",
+            "--pay",
+            "--card",
+            "--tendered",
+            "--insured",
+        ],
+    ),
+    ("his-desk", "cancel", &["--reason", "--approver", "--approver-secret-file"]),
+    ("his-desk", "orders", &[]),
+    ("his-desk", "prices", &[]),
+    ("his-desk", "quote", &["--registration", "--order", "--item", "--pay"]),
+    ("his-desk", "charge", &["--registration", "--order", "--item", "--pay", "--tendered", "--expect"]),
+    ("his-desk", "paid-on-paper", &["--patient", "--paper-no"]),
+    ("his-desk", "charges", &["--patient", "--number"]),
+    ("his-desk", "refund", &["--line", "--reason", "--approver"]),
+    ("his-desk", "refunds", &[]),
+    ("his-desk", "insurance", &[]),
+    ("his-desk", "print", &["--to", "--paper"]),
+    ("his-desk", "to-print", &[]),
+    ("his-desk", "spoil", &["--why"]),
+    ("his-desk", "forms", &["--approver"]),
+    ("his-desk", "paid", &[]),
+    ("his-desk", "done", &["--line"]),
+    ("his-desk", "callback", &[]),
+    ("his-desk", "queue", &[]),
+    ("his-desk", "script", &["[FILE]"]),
 ];
 
 /// What every program takes, before or after the subcommand.
@@ -75,6 +115,7 @@ fn command(program: &str) -> Command {
         "his-export-queue" => his_emergency::export::Cli::command(),
         "his-merge" => his_emergency::merge::Cli::command(),
         "his-import-paper" => his_emergency::paper::Cli::command(),
+        "his-desk" => his_emergency::desk::Cli::command(),
         other => panic!("there is no program {other}"),
     }
 }
@@ -306,7 +347,7 @@ fn literals_after<'a>(source: &'a str, mark: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_key_of_the_profile_is_in_the_manual() {
-    let parser = read("src/profile/parse.rs") + &read("src/profile/slip.rs");
+    let parser = read("src/profile/parse.rs") + &read("src/profile/slip.rs") + &read("src/profile/desk.rs");
     let page = read("man/his.toml.5");
     let mut keys: Vec<&str> = Vec::new();
     for method in
@@ -334,6 +375,7 @@ fn every_key_of_the_profile_is_in_the_manual() {
         "[[numbers]]",
         "[[report]]",
         "[paper]",
+        "[desk]",
         "[[slip]]",
     ] {
         assert!(page.contains(&format!(".SH {section}\n")), "man/his.toml.5 has no section {section}");

@@ -37,4 +37,15 @@ GRANT UPDATE (last_no) ON outpatient.receipt_counter TO his_app;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA outpatient TO his_app;
 
+-- his-desk: the contract, and none of the tables or functions behind it.
+GRANT USAGE ON SCHEMA desk TO his_app;
+DO $$
+DECLARE
+  act regprocedure;
+BEGIN
+  FOR act IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'desk'::regnamespace AND prosecdef LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO his_app', act);
+  END LOOP;
+END $$;
+
 COMMIT;

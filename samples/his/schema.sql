@@ -901,5 +901,6 @@ CREATE UNIQUE INDEX item_usage_key ON outpatient.item_usage (item_id);
 COMMENT ON MATERIALIZED VIEW outpatient.item_usage IS '收费项目使用统计(夜间刷新)';
 
 \ir window/functions.sql
+\ir desk/desk.sql
 
 COMMIT;

@@ -136,3 +136,13 @@ BEGIN
   RETURN NEW;
 END
 $mark$;
+
+-- What a window may ask of this database: the event while it is open, and where its data ends.
+CREATE FUNCTION his_emergency.standing() RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $standing$
+  SELECT jsonb_build_object(
+    'event', CASE WHEN (SELECT last_value FROM his_emergency.gate) = his_emergency.server_started()
+                  THEN g.site || '-' || CASE WHEN current_database() LIKE '%\_drill' THEN 'D' || e.last_value
+                                             ELSE lpad(e.last_value::text, greatest(4, length(e.last_value::text)), '0') END END,
+    'data_until', g.taken_at, 'drill', current_database() LIKE '%\_drill')
+  FROM his_emergency.generation g, his_emergency.epoch e
+$standing$;

@@ -224,7 +224,7 @@ pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Sen
 }
 
 /// Splits a libpq parameter off that the driver does not know in all its values.
-fn take_parameter(text: &str, name: &str) -> (String, Option<String>) {
+pub(super) fn take_parameter(text: &str, name: &str) -> (String, Option<String>) {
     let label = format!("{name}=");
     let Some(start) = text.find(&label) else {
         return (text.to_owned(), None);

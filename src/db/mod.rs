@@ -6,6 +6,8 @@ pub mod programs;
 pub mod reason;
 pub mod sql;
 mod tls;
+mod windows;
 
 pub use connect::{Server, Side, within};
 pub use postgres::{Client, Transaction};
+pub use windows::Windows;

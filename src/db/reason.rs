@@ -34,8 +34,10 @@ fn exit_of(db: &DbError) -> Exit {
 /// a RAISE in a trigger may quote a patient's name.
 fn text_of(db: &DbError) -> String {
     let code = db.code().code();
-    let names_objects_only =
-        matches!(&code[..2], "08" | "0A" | "28" | "2B" | "3D" | "3F" | "42" | "53" | "54" | "55" | "57" | "58" | "HS");
+    let names_objects_only = matches!(
+        &code[..2],
+        "08" | "0A" | "28" | "2B" | "3D" | "3F" | "42" | "53" | "54" | "55" | "57" | "58" | "HS" | "HD"
+    );
     let mut text = if names_objects_only { db.message().to_owned() } else { class_of(code).to_owned() };
     for (label, value) in [("constraint", db.constraint()), ("table", db.table()), ("column", db.column())] {
         if let Some(value) = value {

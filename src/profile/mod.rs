@@ -1,9 +1,11 @@
 //! The profile `his.toml`: the one file that fits the toolkit to a hospital's own HIS (design, section 5).
 
+mod desk;
 mod parse;
 mod reader;
 mod slip;
 
+pub use desk::{Desk, Paper as Printed};
 pub use reader::Mistake;
 pub use slip::{Column, Form, OWN_FIELDS, Paper, Slip, Words};
 
@@ -153,6 +155,7 @@ pub struct Profile {
     pub reports: Vec<Report>,
     pub paper: Paper,
     pub slips: Vec<Slip>,
+    pub desk: Desk,
 }
 
 impl Profile {

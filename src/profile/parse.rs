@@ -1,8 +1,8 @@
 //! From the text of `his.toml` to a [`Profile`], or all its mistakes.
 
 use super::reader::{Mistake, Mistakes, Section};
-use super::slip;
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
+use super::{desk, slip};
 use crate::catalog::{Name, split_name};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         let (name, list) = (key.get_ref().as_ref(), matches!(value.get_ref(), DeValue::Array(_)));
         let expected = match name {
             "format" => continue,
-            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" => false,
+            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" => false,
             "table" | "numbers" | "report" | "slip" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
@@ -79,6 +79,8 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let (table, offset) = section("paper");
     let paper = slip::paper(Section::new("[paper]", table, offset, &mut mistakes), &base);
     let slips = slip::slips(root, text, &base, &mut mistakes);
+    let (table, offset) = section("desk");
+    let desk = desk::desk(Section::new("[desk]", table, offset, &mut mistakes));
     if let Some((kind, _)) = paper.pack.iter().find(|(kind, _)| !slips.iter().any(|s| s.kind == *kind)) {
         mistakes.at(offset, format!("[paper]: 'pack' names '{kind}', which is no [[slip]] of this profile"));
     }
@@ -103,6 +105,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         reports,
         paper,
         slips,
+        desk,
     })
 }
 

@@ -42,6 +42,7 @@ impl Program {
             "his-export-queue" => env!("CARGO_BIN_EXE_his-export-queue"),
             "his-merge" => env!("CARGO_BIN_EXE_his-merge"),
             "his-import-paper" => env!("CARGO_BIN_EXE_his-import-paper"),
+            "his-desk" => env!("CARGO_BIN_EXE_his-desk"),
             other => panic!("there is no program {other}"),
         })
     }

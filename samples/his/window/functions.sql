@@ -487,11 +487,10 @@ END $$;
 COMMENT ON FUNCTION outpatient.doctor_writes_order(integer, bigint) IS '窗口演练:医生开单';
 
 -- 日结: stamps the number of the close on everything of this cashier that no close covers yet.
-CREATE FUNCTION outpatient.window_shift_close(client integer, seed bigint) RETURNS text
+CREATE FUNCTION outpatient.close_shift(cashier integer) RETURNS outpatient.shift_close
 LANGUAGE plpgsql SET search_path = ''
 AS $$
 DECLARE
-  cashier integer := outpatient.window_cashier(client);
   new_id bigint;
   charges bigint[];
   done outpatient.shift_close;
@@ -499,7 +498,7 @@ BEGIN
   SELECT array_agg(c.id ORDER BY c.id) INTO charges
     FROM (SELECT id FROM outpatient.charge WHERE cashier_id = cashier AND close_id IS NULL ORDER BY id FOR UPDATE) AS c;
   IF charges IS NULL THEN
-    RETURN 'none';
+    RETURN NULL;
   END IF;
   INSERT INTO outpatient.shift_close (cashier_id, period_from, period_to, receipt_first, receipt_last,
                                       charge_count, refund_count, void_count, paid_total, refund_total)
@@ -522,6 +521,19 @@ BEGIN
   UPDATE outpatient.registration SET close_id = new_id
    WHERE operator_id = cashier AND close_id IS NULL
      AND id IN (SELECT registration_id FROM outpatient.charge WHERE id = ANY (charges) AND kind = 'registration');
-  RETURN format('close %s of %s charges paid %s', new_id, cardinality(charges), done.paid_total);
+  RETURN done;
+END $$;
+COMMENT ON FUNCTION outpatient.close_shift(integer) IS '收费员日结';
+
+CREATE FUNCTION outpatient.window_shift_close(client integer, seed bigint) RETURNS text
+LANGUAGE plpgsql SET search_path = ''
+AS $$
+DECLARE
+  done outpatient.shift_close := outpatient.close_shift(outpatient.window_cashier(client));
+BEGIN
+  IF done.id IS NULL THEN
+    RETURN 'none';
+  END IF;
+  RETURN format('close %s of %s charges paid %s', done.id, done.charge_count + done.refund_count, done.paid_total);
 END $$;
 COMMENT ON FUNCTION outpatient.window_shift_close(integer, bigint) IS '窗口演练:收费员日结';

@@ -1,0 +1,8 @@
+//! his-desk on the reference HIS: its windows through a whole emergency.
+
+mod day;
+mod hospital;
+mod money;
+mod shift;
+
+use hospital::Hospital;
