@@ -391,7 +391,7 @@ pub fn main() -> ExitCode {
         let windows = Windows::parse(&profile.desk.url)?;
         let mut line = Line::new(windows, profile.desk.patience, profile.site.language == "en");
         let Some(command) = &cli.command else {
-            return Err(Error::usage("open the screen", "no subcommand is given"));
+            return super::screen::run(&profile, line, cli.place.staff.as_deref(), cli.place.window.as_deref());
         };
         line.log_in(cashier(&cli.place)?)?;
         run(&profile, &mut line, cli, command)

@@ -51,7 +51,11 @@ pub struct Line {
     pub login: Map<String, Value>,
     /// How often the line was found anew since it began.
     pub found_anew: u32,
+    trouble: Option<Trouble>,
 }
+
+/// Told while the line is lost, each time that it was sought in vain.
+type Trouble = Box<dyn FnMut(&str) + Send>;
 
 /// How long a server may take for one act before it counts as hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -71,7 +75,13 @@ impl Line {
             standing: Standing::default(),
             login: Map::new(),
             found_anew: 0,
+            trouble: None,
         }
+    }
+
+    /// Tells somebody while the line is lost.
+    pub fn on_trouble(&mut self, tell: impl FnMut(&str) + Send + 'static) {
+        self.trouble = Some(Box::new(tell));
     }
 
     /// Logs in; from now on the line logs in by itself wherever it comes back.
@@ -120,6 +130,9 @@ impl Line {
                 Attempt::Lost(why) => {
                     self.client = None;
                     self.session = None;
+                    if let Some(tell) = &mut self.trouble {
+                        tell(&why);
+                    }
                     why
                 }
             };

@@ -6,6 +6,7 @@
 mod act;
 mod cli;
 mod line;
+mod screen;
 mod script;
 mod show;
 mod voucher;

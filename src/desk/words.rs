@@ -43,6 +43,7 @@ const LABELS: &[(&str, &str, &str)] = &[
     ("first_number", "起始凭证号", "first voucher"),
     ("form", "票号", "form"),
     ("forms", "票据张数", "forms"),
+    ("forms_left", "票据剩余", "forms left"),
     ("from", "起", "from"),
     ("gap_forms", "故障前未入库票据", "forms of the gap"),
     ("id", "编号", "id"),

@@ -3,6 +3,7 @@
 mod day;
 mod hospital;
 mod money;
+mod screen;
 mod shift;
 
 use hospital::Hospital;

@@ -188,7 +188,7 @@ fn insured_patients_end_on_the_list_and_a_roll_that_ends_leaves_charges_valid_an
     assert_eq!(third["charges"][0]["form"], Value::Null);
     assert!(desk.ask("receipt", &json!({ "charge": charge })).expect_err("no form").contains("票据已用完"));
     let forms = approved(json!({ "prefix": "e", "first": 1, "last": 20 }));
-    assert_eq!(desk.must("issue_forms", forms)["forms"]["left"], json!(20));
+    assert_eq!(desk.must("issue_forms", forms)["forms_left"]["left"], json!(20));
     assert_eq!(desk.must("receipt", json!({ "charge": charge }))["form"], json!("E00000001"));
     desk.must("spoil_form", json!({ "charge": charge, "why": "卡纸" }));
     assert_eq!(desk.must("receipt", json!({ "charge": charge }))["form"], json!("E00000002"));

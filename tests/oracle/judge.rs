@@ -110,14 +110,14 @@ fn follows_a_move(units: &[Unit], number: usize) -> bool {
     })
 }
 
-/// True when `unit` is listed as waiting, and what it meets itself is a value in a row that an earlier unit also meets, by
-/// its key or in the same column: were that unit decided for the standby, the value would be free. Which it is, is found by
-/// trying, and a unit that waits is not tried.
+/// True when `unit` is listed as waiting, or for a rule, and what it meets itself is a value in a row that an earlier unit
+/// also meets, by its key or in the same column: were that unit decided for the standby, the value would be free. Which it
+/// is, is found by trying, and a unit that waits is not tried; one that is tried may meet a rule of the primary first.
 fn waits_behind_a_row(expected: &BTreeMap<usize, Kinds>, unit: usize, is: Option<&BTreeSet<(String, String)>>) -> bool {
     let meets = |kinds: &Kinds, table| ["exists", "changed"].iter().any(|kind| kinds.contains(&(*kind, table)));
     let earlier = |table| expected.range(..unit).any(|(_, kinds)| meets(kinds, table));
     let unique = |(kind, table): &(&str, &'static str)| *kind == "unique" && earlier(*table);
-    is.is_some_and(|is| is.iter().all(|(kind, _)| kind == DEPENDS.0))
+    is.is_some_and(|is| is.iter().all(|(kind, _)| kind == DEPENDS.0 || kind == "rule"))
         && expected.get(&unit).is_some_and(|says| says.iter().all(unique))
 }
 

@@ -107,20 +107,38 @@ BEGIN
   RETURN visit;
 END $$;
 
--- 试算 {registration, orders?, items?, payments?, insured?}: what charge would take, and nothing is written.
+-- 试算: what register {patient, schedule | appointment, payments?, insured?} or charge {registration, orders?, items?, payments?,
+-- insured?} would take. Nothing is written.
 CREATE FUNCTION desk.quote(ask jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   who desk.session := desk.who(ask);
-  visit outpatient.registration := desk.visit_of(ask);
+  visit outpatient.registration;
+  slot outpatient.schedule;
+  level base.registration_level;
   category base.settlement_category;
   insured text;
+  charges jsonb;
   plan jsonb;
 BEGIN
-  SELECT * INTO category FROM base.settlement_category WHERE id = visit.settlement_category_id;
+  IF ask->>'registration' IS NOT NULL THEN
+    visit := desk.visit_of(ask);
+    SELECT * INTO category FROM base.settlement_category WHERE id = visit.settlement_category_id;
+    charges := desk.charges_of(ask, visit);
+  ELSE
+    SELECT * INTO slot FROM outpatient.schedule WHERE id = coalesce(
+      (SELECT schedule_id FROM outpatient.appointment WHERE id = (ask->>'appointment')::bigint), (ask->>'schedule')::integer);
+    SELECT * INTO level FROM base.registration_level WHERE id = slot.level_id;
+    SELECT g.* INTO category FROM outpatient.patient AS p JOIN base.settlement_category AS g ON g.id = p.settlement_category_id
+     WHERE p.id = desk.want(ask, 'patient')::bigint;
+    IF slot.id IS NULL OR category.id IS NULL THEN
+      PERFORM desk.refuse('没有这个号源或患者', 'no such schedule or patient');
+    END IF;
+    charges := jsonb_build_array(jsonb_build_object('lines', desk.registration_lines(level, slot.department_id)));
+  END IF;
   insured := desk.insured_as(ask, category);
-  plan := desk.put_together(desk.charges_of(ask, visit), category.discount_rate, desk.payments(ask, insured));
+  plan := desk.put_together(charges, category.discount_rate, desk.payments(ask, insured));
   RETURN desk.cash_of(ask, plan) || jsonb_build_object('insured', insured,
     'total', (SELECT sum((c->>'total')::numeric)::text FROM jsonb_array_elements(plan) AS c),
     'discount', (SELECT sum((c->>'discount')::numeric)::text FROM jsonb_array_elements(plan) AS c),

@@ -73,8 +73,7 @@ BEGIN
   VALUES (spoiled.segment_id, spoiled.printed_no, shift.id, desk.want(ask, 'why'));
   UPDATE desk.voucher SET printed_at = NULL WHERE charge_id = spoiled.charge_id;
   PERFORM desk.take_form(who.staff_id, spoiled.charge_id);
-  RETURN desk.answer(ask, 'spoil_form', who, jsonb_build_object('spoiled', spoiled.printed_no, 'charge', spoiled.charge_id,
-    'forms', desk.forms_left(who.staff_id)));
+  RETURN desk.answer(ask, 'spoil_form', who, jsonb_build_object('spoiled', spoiled.printed_no, 'charge', spoiled.charge_id));
 END $$;
 
 -- 发放票据 {prefix, first, last, approver, approver_secret}: a supervisor hands this cashier a new roll; what is left of the
@@ -97,7 +96,7 @@ BEGIN
   UPDATE outpatient.receipt_segment SET status = 2 WHERE cashier_id = who.staff_id AND status = 0;
   INSERT INTO outpatient.receipt_segment (id, cashier_id, prefix, start_no, end_no, current_no)
   VALUES (nextval('desk.segment_id_seq'), who.staff_id, upper(ask->>'prefix'), first, last, first - 1);
-  RETURN desk.answer(ask, 'issue_forms', who, jsonb_build_object('forms', desk.forms_left(who.staff_id)));
+  RETURN desk.answer(ask, 'issue_forms', who, '{}');
 EXCEPTION WHEN unique_violation THEN
   PERFORM desk.refuse('号段不对或已领用', 'the range is wrong or was issued before');
 END $$;

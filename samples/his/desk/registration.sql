@@ -41,6 +41,16 @@ BEGIN
        AND (ask->>'patient' IS NULL OR a.patient_id = (ask->>'patient')::bigint)), '[]'));
 END $$;
 
+-- The lines of a registration's charge.
+CREATE FUNCTION desk.registration_lines(level base.registration_level, department integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT jsonb_agg(jsonb_build_object('item', f.item, 'price', f.price, 'quantity', 1, 'ordering_dept', department) ORDER BY f.n)
+    FROM (VALUES (1, level.registration_item_id, level.registration_fee),
+                 (2, level.consultation_item_id, level.consultation_fee)) AS f(n, item, price)
+   WHERE f.price > 0 OR f.n = 2
+$$;
+
 -- 挂号 {patient, schedule | appointment, payments?, tendered?, insured?, again?, paper_no?}. With paper_no the patient shows
 -- that he registered before the outage: 已挂号(凭纸质凭证), no money is taken, and the merge finds the two together.
 CREATE FUNCTION desk.register(ask jsonb) RETURNS jsonb
@@ -110,11 +120,7 @@ BEGIN
       PERFORM desk.check_payments(ask, person.id);
     END IF;
     plan := desk.put_together(
-      jsonb_build_array(jsonb_build_object('lines', (
-        SELECT jsonb_agg(jsonb_build_object('item', f.item, 'price', f.price, 'quantity', 1, 'ordering_dept', slot.department_id) ORDER BY f.n)
-          FROM (VALUES (1, level.registration_item_id, level.registration_fee),
-                       (2, level.consultation_item_id, level.consultation_fee)) AS f(n, item, price)
-         WHERE f.price > 0 OR f.n = 2))), category.discount_rate, desk.payments(ask, insured));
+      jsonb_build_array(jsonb_build_object('lines', desk.registration_lines(level, slot.department_id))), category.discount_rate, desk.payments(ask, insured));
     cash := desk.cash_of(ask, plan);
     charge := desk.write_charge(who, shift, 'registration', visit.id, person.id, category.id, plan->0, insured,
                                 nullif(ask->>'tendered', '')::numeric, NULL, NULL);

@@ -129,10 +129,12 @@ CREATE FUNCTION desk.content(ask jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT md5((ask - 'session' - 'request' - 'approver_secret' - 'tendered')::text) $$;
 
+-- Records the answer; with it goes what is left of the roll of receipts.
 CREATE FUNCTION desk.answer(ask jsonb, act text, who desk.session, answer jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  answer := answer || jsonb_build_object('forms_left', desk.forms_left(who.staff_id));
   INSERT INTO desk.request (request_id, act, content, staff_id, window_no, event, answer)
   VALUES ((ask->>'request')::uuid, act, desk.content(ask), who.staff_id, who.window_no, desk.event(), answer);
   RETURN answer;
@@ -163,6 +165,9 @@ BEGIN
   RETURN desk.standing() || jsonb_build_object(
     'session', who.token, 'staff_no', staff.staff_no, 'name', staff.name, 'may_approve', known.may_approve,
     'window', who.window_no, 'shift', shift.id, 'forms', desk.forms_left(staff.id),
+    'methods', (SELECT jsonb_agg(jsonb_build_object('code', m.code, 'name', m.name, 'needs_network', m.needs_network)
+                       ORDER BY m.needs_network, m.code <> 'CASH', m.code)
+                  FROM base.pay_method AS m WHERE m.is_active AND m.code <> 'INSURANCE'),
     'first_of_event', desk.event() IS NOT NULL AND NOT EXISTS (
       SELECT FROM desk.shift AS s WHERE s.staff_id = staff.id AND s.event = desk.event()));
 END $$;
