@@ -3,7 +3,7 @@
 use crate::support::workplace::{DB, Profile};
 use crate::support::{Cluster, Program, Workplace, standby_first};
 use serde_json::{Map, Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -34,6 +34,8 @@ impl Hospital {
         let mut profile = Profile::new(&primary, &standby);
         profile.tables(&sample[sample.find("[[table]]").expect("tables")..]);
         profile.set("standby", "window_roles", "[\"his_app\"]");
+        // A crowded machine is not what these tests are about.
+        profile.set("desk", "patience", "\"5m\"");
         profile.set("desk", "url", &format!("\"{}\"", standby_first(&standby, &primary, "his_app", DB)));
         let work = Workplace::with(profile);
         for file in ["price-drift.sql", "slot-drift.sql"] {
@@ -106,7 +108,11 @@ impl Desk {
         writeln!(input, "{}", Value::Object(ask.clone())).and_then(|()| input.flush()).expect("his-desk reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("his-desk answers");
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("'{line}' to {ask:?}: {e}"));
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|e| {
+            let mut said = String::new();
+            let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
+            panic!("'{line}' to {ask:?}: {e}\n{said}")
+        });
         if answer["ok"] == true { Ok(answer["answer"].clone()) } else { Err(answer["error"].to_string()) }
     }
 
