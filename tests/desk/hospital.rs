@@ -27,16 +27,21 @@ impl Hospital {
         }
         let generate = samples().join("generate.sql");
         primary.psql(DB, &format!("\\set patients {patients}\n\\set visits {visits}\n\\i {}\n", generate.display()));
+        let sample = std::fs::read_to_string(samples().join("his.toml")).expect("the sample's profile");
+        Hospital::with(primary, standby, more, &sample[sample.find("[[table]]").expect("tables")..], "his_app")
+    }
+
+    /// A primary with a HIS and its desk on it.
+    pub fn with(primary: Cluster, standby: Cluster, more: &str, tables: &str, window_role: &str) -> Hospital {
         if !more.is_empty() {
             primary.execute(DB, more);
         }
-        let sample = std::fs::read_to_string(samples().join("his.toml")).expect("the sample's profile");
         let mut profile = Profile::new(&primary, &standby);
-        profile.tables(&sample[sample.find("[[table]]").expect("tables")..]);
-        profile.set("standby", "window_roles", "[\"his_app\"]");
+        profile.tables(tables);
+        profile.set("standby", "window_roles", &format!("[\"{window_role}\"]"));
         // A crowded machine is not what these tests are about.
         profile.set("desk", "patience", "\"5m\"");
-        profile.set("desk", "url", &format!("\"{}\"", standby_first(&standby, &primary, "his_app", DB)));
+        profile.set("desk", "url", &format!("\"{}\"", standby_first(&standby, &primary, window_role, DB)));
         let work = Workplace::with(profile);
         for file in ["price-drift.sql", "slot-drift.sql"] {
             std::fs::copy(samples().join(file), work.path().join(file)).expect("copied");

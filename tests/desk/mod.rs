@@ -3,6 +3,7 @@
 mod day;
 mod hospital;
 mod money;
+mod real;
 mod screen;
 mod shift;
 

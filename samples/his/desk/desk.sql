@@ -1,4 +1,5 @@
--- The contract of his-desk for the reference HIS, loaded by schema.sql; see desk(7) for what each function takes and gives.
+-- The contract of his-desk for the reference HIS, loaded by schema.sql; README.md says what each function takes and gives.
+\ir common.sql
 \ir tables.sql
 \ir session.sql
 \ir patients.sql

@@ -138,7 +138,6 @@ AS $$
 DECLARE
   done outpatient.charge;
   pay jsonb;
-  numbered integer;
   doctor_order bigint := (one->>'order')::bigint;
 BEGIN
   FOR pay IN SELECT v FROM jsonb_array_elements(one->'payments') AS v WHERE v->>'card' IS NOT NULL ORDER BY v->>'card' LOOP
@@ -149,9 +148,6 @@ BEGIN
       PERFORM desk.refuse('卡内余额不足', 'the balance of the card does not cover this');
     END IF;
   END LOOP;
-
-  INSERT INTO desk.window_number AS n (event, window_no, last_no) VALUES (coalesce(shift.event, ''), who.window_no, 1)
-  ON CONFLICT (event, window_no) DO UPDATE SET last_no = n.last_no + 1 RETURNING last_no INTO numbered;
 
   INSERT INTO outpatient.charge (receipt_no, kind, registration_id, patient_id, order_id, settlement_category_id,
                                  total, discount, rounding, paid, status, refund_of, refund_reason, cashier_id, window_no)
@@ -173,8 +169,7 @@ BEGIN
     FROM jsonb_array_elements(one->'payments') WITH ORDINALITY AS p(v, n);
   PERFORM desk.take_form(who.staff_id, done.id);
   INSERT INTO desk.voucher (charge_id, number, shift_id, event, window_no, tendered)
-  VALUES (done.id, coalesce(shift.event, 'N' || shift.id) || '-' || who.window_no || '-' || lpad(numbered::text, 5, '0'), shift.id, shift.event,
-          who.window_no, tendered);
+  VALUES (done.id, desk.next_number(who, shift), shift.id, shift.event, who.window_no, tendered);
   IF insured IS NOT NULL THEN
     INSERT INTO desk.insurance_later (charge_id, patient_id, insurance_no, mode, amount, event)
     SELECT done.id, p.id, p.insurance_no, insured, done.paid, shift.event FROM outpatient.patient AS p WHERE p.id = done.patient_id;

@@ -1,8 +1,5 @@
--- What the desk keeps beside the HIS's own tables. Everything but `secret` and `session` is captured on the standby and
--- comes back to the primary with the event.
-
-CREATE SCHEMA desk;
-COMMENT ON SCHEMA desk IS '应急窗口(his-desk)';
+-- What the desk of this HIS keeps beside common.sql. Everything but `secret` is captured on the standby and comes back to the
+-- primary with the event.
 
 -- Who may log in at a desk. A site that has a staff password check of its own puts it into desk.check_secret.
 CREATE TABLE desk.secret (
@@ -14,67 +11,9 @@ CREATE TABLE desk.secret (
 COMMENT ON TABLE desk.secret IS '窗口登录口令';
 COMMENT ON COLUMN desk.secret.may_approve IS '可审批退费、发放票据';
 
--- Who is logged in. It stays on the server where the login was: `scratch` in the profile.
-CREATE TABLE desk.session (
-    token      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    staff_id   integer NOT NULL,
-    window_no  text NOT NULL,
-    opened_at  timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE desk.session IS '窗口会话';
+ALTER TABLE desk.shift ADD FOREIGN KEY (staff_id) REFERENCES base.staff;
 
--- Every request that changed something, with its answer: asked again, it is answered and not done again.
-CREATE TABLE desk.request (
-    request_id  uuid PRIMARY KEY,
-    act         text NOT NULL,
-    content     text NOT NULL,
-    staff_id    integer NOT NULL,
-    window_no   text NOT NULL,
-    event       text,
-    answer      jsonb NOT NULL,
-    at          timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE desk.request IS '窗口请求(重试不重复)';
-COMMENT ON COLUMN desk.request.content IS '请求内容的摘要';
-
-CREATE TABLE desk.access (
-    id         bigserial PRIMARY KEY,
-    staff_id   integer NOT NULL,
-    window_no  text NOT NULL,
-    event      text,
-    looked_by  text NOT NULL,
-    found      bigint[] NOT NULL,
-    at         timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE desk.access IS '患者信息查询记录';
-COMMENT ON COLUMN desk.access.looked_by IS '查询方式(不记查询内容)';
-COMMENT ON COLUMN desk.access.found IS '查到的患者编号';
-
-CREATE TABLE desk.shift (
-    id             bigserial PRIMARY KEY,
-    staff_id       integer NOT NULL REFERENCES base.staff,
-    window_no      text NOT NULL,
-    event          text,
-    opened_at      timestamptz NOT NULL DEFAULT now(),
-    last_printed   bigint,
-    closed_at      timestamptz,
-    cash_expected  base.amount,
-    cash_counted   base.amount,
-    figures        jsonb
-);
-CREATE UNIQUE INDEX shift_open_key ON desk.shift (staff_id, coalesce(event, '')) WHERE closed_at IS NULL;
-COMMENT ON TABLE desk.shift IS '应急班次';
-COMMENT ON COLUMN desk.shift.last_printed IS '故障前最后一张票据的印刷号';
-
--- 应急收费凭证: one for each charge of the desk, numbered without gap per window and event.
-CREATE TABLE desk.window_number (
-    event      text NOT NULL,
-    window_no  text NOT NULL,
-    last_no    integer NOT NULL,
-    PRIMARY KEY (event, window_no)
-);
-COMMENT ON TABLE desk.window_number IS '应急收费凭证编号(按窗口)';
-
+-- 应急收费凭证: one for each charge of the desk.
 CREATE TABLE desk.voucher (
     charge_id   bigint PRIMARY KEY REFERENCES outpatient.charge,
     number      text NOT NULL UNIQUE,
@@ -102,14 +41,6 @@ COMMENT ON TABLE desk.spoiled IS '作废的票据';
 
 CREATE SEQUENCE desk.segment_id_seq AS integer;
 COMMENT ON SEQUENCE desk.segment_id_seq IS '窗口现场发放的票据领用段编号';
-
-CREATE TABLE desk.payment_reference (
-    pay_method  text NOT NULL,
-    reference   text NOT NULL,
-    request_id  uuid NOT NULL,
-    PRIMARY KEY (pay_method, reference)
-);
-COMMENT ON TABLE desk.payment_reference IS '非现金支付的交易号(全院唯一)';
 
 -- 待退费: what was not paid out at the window. Ends as paid or dropped.
 CREATE TABLE desk.refund_due (
