@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 here=$(cd "$(dirname "$0")" && pwd)
 samples=$(dirname "$here")
 HIS_BIN=${HIS_BIN:-$(dirname "$samples")/target/release}
-PATIENTS=${PATIENTS:-200000} VISITS=${VISITS:-7300} WINDOWS=${WINDOWS:-10}
+PATIENTS=${PATIENTS:-200000} VISITS=${VISITS:-7300} DESKS=${DESKS:-8} CLIENTS=${CLIENTS:-2}
 KEEP=${KEEP:-}
 
 pgbin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1 || true)
@@ -116,11 +116,21 @@ his-load-standby init -q >/dev/null
 tell "the standby is initialised: empty and closed"
 
 connection="host=$place/standby,$place/primary port=54322,54321 dbname=his user=his_app target_session_attrs=read-write connect_timeout=2"
-for n in $(seq 0 $((WINDOWS - 1))); do
+cat >>"$HIS_CONFIG" <<PROFILE
+[desk]
+url = "$connection"
+PROFILE
+psql -X -At -d "$(url primary 54321)" -c "SELECT DISTINCT patient_id FROM outpatient.doctor_order WHERE charge_status = 0 ORDER BY 1" >"$place/ordered"
+for n in $(seq 0 $((DESKS - 1))); do
+  "$here/desk.sh" "$n" "$place/window-desk-$n.log" "$place/stop" "$place/ordered" &
+  pids+=($!)
+done
+for n in $(seq "$DESKS" $((DESKS + CLIENTS - 1))); do
   "$here/window.sh" "$n" "$connection" "$place/window-$n.log" "$place/stop" &
   pids+=($!)
 done
-tell "$WINDOWS windows work, with one connection string for life: host=standby,primary target_session_attrs=read-write"
+tell "$DESKS windows work at his-desk and $CLIENTS with the HIS's own client, all with one connection string for life:"
+tell "host=standby,primary target_session_attrs=read-write"
 
 timed his-snapshot -q --json >"$place/snapshot.json" || true
 [ "$code" -eq 0 ] || fail "his-snapshot ended with $code"

@@ -1,6 +1,7 @@
 //! his-desk on the reference HIS: its windows through a whole emergency.
 
 mod day;
+mod held;
 mod hospital;
 mod money;
 mod real;

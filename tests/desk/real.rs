@@ -46,7 +46,8 @@ fn profile() -> String {
         toml += &format!("[[numbers]]\nsequence = \"{table}_id_seq\"\nblock = [900000000, 900999999]\n");
     }
     for table in KEPT {
-        toml += &format!("[[table]]\nname = \"{table}\"\ncapture = true\n");
+        let counter = if table == "desk.window_number" { "counter = [\"last_no\"]\n" } else { "" };
+        toml += &format!("[[table]]\nname = \"{table}\"\ncapture = true\n{counter}");
     }
     toml + "[[numbers]]\nsequence = \"desk.invoice_no_seq\"\nblock = [900000000001, 999999999999]\n"
 }

@@ -25,7 +25,7 @@ fn a_shift_across_both_switches_closes_right_on_the_primary() {
         h.desk_json("S02001", "W01", 0, &args)
     };
     let earlier = "SELECT coalesce(sum(paid), 0) FROM outpatient.charge WHERE cashier_id = 2001 AND close_id IS NULL";
-    let morning: f64 = h.primary.value(DB, earlier).parse().expect("a sum");
+    let morning = h.primary.value(DB, earlier);
     open(&[]);
     register(&h, "1");
     h.work.run("his-snapshot", &[]).expect(0);
@@ -48,15 +48,27 @@ fn a_shift_across_both_switches_closes_right_on_the_primary() {
     assert_eq!((&here["registrations"], &here["event"]), (&json!(1), &json!("01-0001")));
     let closed = h.desk_json("S02001", "W01", 0, &["shift", "close", "--counted", "1.00"]);
     assert_eq!(closed["paid"], here["paid"]);
-    let cents = |v: &Value| v.as_str().expect("text").parse::<f64>().expect("an amount");
-    assert!((cents(&closed["over"]) - (1.0 - cents(&closed["cash"]))).abs() < 0.001, "{closed}");
+    let over = format!("SELECT (1.00 - {})::text", here["cash"].as_str().expect("text"));
+    assert_eq!(closed["over"], json!(h.standby.value(DB, &over)));
 
     h.to_primary(0);
-    let after: f64 = h.primary.value(DB, earlier).parse().expect("a sum");
-    assert!(after > morning);
-    let closed = h.desk_json("S02001", "W01", 0, &["shift", "close", "--counted", "0"]);
-    assert_eq!(closed["event"], Value::Null);
-    assert_eq!(format!("{:.2}", cents(&closed["close_paid"])), format!("{after:.2}"));
+    let after = h.primary.value(DB, earlier);
+    let sums = format!(
+        "SELECT {after} - {morning}, count(*) FROM outpatient.charge WHERE cashier_id = 2001 AND close_id IS NULL AND charged_at >= (SELECT min(opened_at) FROM desk.shift)"
+    );
+    let (taken, charges) =
+        h.primary.value(DB, &sums).split_once('|').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("two");
+    assert_eq!(charges, "3");
+    assert_eq!(
+        h.primary
+            .value(DB, "SELECT sum(paid) FROM outpatient.charge AS c JOIN desk.voucher AS v ON v.charge_id = c.id"),
+        taken
+    );
+    let drawer = h.desk_json("S02001", "W01", 0, &["shift", "show"]);
+    let counted = drawer["cash"].as_str().expect("text").to_owned();
+    let closed = h.desk_json("S02001", "W01", 0, &["shift", "close", "--counted", &counted]);
+    assert_eq!((&closed["event"], &closed["over"]), (&Value::Null, &json!("0.00")));
+    assert_eq!((&closed["close_paid"], &drawer["close_paid"]), (&json!(after), &json!(after)));
     let rest = "SELECT count(*) FROM outpatient.charge WHERE cashier_id = 2001 AND close_id IS NULL";
     assert_eq!(h.primary.value(DB, rest), "0");
     h.primary.psql_file(DB, &super::hospital::samples().join("check.sql")).expect(0);

@@ -204,23 +204,41 @@ BEGIN
   INSERT INTO desk.session (staff_id, window_no) VALUES (staff, at_window) RETURNING * INTO who;
   SELECT * INTO shift FROM desk.shift
    WHERE staff_id = staff AND coalesce(event, '') = coalesce(desk.event(), '') AND closed_at IS NULL;
+  IF shift.id IS NOT NULL THEN
+    PERFORM desk.begin_numbers(who, shift);
+  END IF;
   RETURN desk.standing() || jsonb_build_object(
     'session', who.token, 'window', who.window_no, 'shift', shift.id, 'forms', desk.forms_left(staff),
     'first_of_event', desk.event() IS NOT NULL AND NOT EXISTS (
       SELECT FROM desk.shift AS s WHERE s.staff_id = staff AND s.event = desk.event()));
 END $$;
 
--- The next number of this window's 应急收费凭证, in this event; outside one, in this shift.
+-- In which series this shift's 应急收费凭证 are numbered: the event's; outside one, the shift's own.
+CREATE FUNCTION desk.series(shift desk.shift) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT coalesce(shift.event, 'N' || shift.id) $$;
+
+CREATE FUNCTION desk.begin_numbers(who desk.session, shift desk.shift) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+  INSERT INTO desk.window_number (event, window_no, last_no) VALUES (desk.series(shift), who.window_no, 0) ON CONFLICT DO NOTHING
+$$;
+
+-- The next number of this window. The row is made when the shift is opened, or at the login at another window, and is a counter in the profile: were it made by
+-- the first charge, holding that charge at the merge would hold all that the window did afterwards.
 CREATE FUNCTION desk.next_number(who desk.session, shift desk.shift) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  series text := coalesce(shift.event, 'N' || shift.id);
   numbered integer;
 BEGIN
-  INSERT INTO desk.window_number AS n (event, window_no, last_no) VALUES (series, who.window_no, 1)
-  ON CONFLICT (event, window_no) DO UPDATE SET last_no = n.last_no + 1 RETURNING last_no INTO numbered;
-  RETURN series || '-' || who.window_no || '-' || lpad(numbered::text, 5, '0');
+  UPDATE desk.window_number SET last_no = last_no + 1
+   WHERE event = desk.series(shift) AND window_no = who.window_no RETURNING last_no INTO numbered;
+  IF numbered IS NULL THEN
+    -- The shift was opened at another window after this login; a new one makes the row.
+    RAISE EXCEPTION '请重新登录 | log in again' USING ERRCODE = 'HD401';
+  END IF;
+  RETURN desk.series(shift) || '-' || who.window_no || '-' || lpad(numbered::text, 5, '0');
 END $$;
 
 -- 开班 {last_printed}: the number of the last receipt printed before the outage, which an event's first shift wants.
@@ -243,5 +261,6 @@ BEGIN
   END IF;
   INSERT INTO desk.shift (staff_id, window_no, event, last_printed)
   VALUES (who.staff_id, who.window_no, in_event, (ask->>'last_printed')::bigint) RETURNING * INTO shift;
+  PERFORM desk.begin_numbers(who, shift);
   RETURN desk.answer(ask, 'open_shift', who, jsonb_build_object('shift', shift.id, 'opened_at', shift.opened_at));
 END $$;

@@ -35,8 +35,17 @@ $$;
 CREATE FUNCTION desk.shift(ask jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  shift desk.shift := desk.my_shift(desk.who(ask));
+  figures jsonb := desk.shift_figures(shift);
 BEGIN
-  RETURN desk.shift_figures(desk.my_shift(desk.who(ask)));
+  IF shift.event IS NULL THEN
+    figures := figures || jsonb_build_object(
+      'close_paid', (SELECT coalesce(sum(paid), 0.00)::text FROM outpatient.charge WHERE cashier_id = shift.staff_id AND close_id IS NULL),
+      'cash', (SELECT coalesce(sum(p.amount), 0.00)::text FROM outpatient.charge AS c JOIN outpatient.payment AS p ON p.charge_id = c.id
+                WHERE c.cashier_id = shift.staff_id AND c.close_id IS NULL AND p.pay_method = 'CASH'));
+  END IF;
+  RETURN figures;
 END $$;
 
 -- 班结 {counted}: the cash in the drawer.
@@ -59,7 +68,7 @@ BEGIN
     drawer := drawer || jsonb_build_object('close', closed.id, 'close_paid', closed.paid_total::text, 'close_charges', closed.charge_count,
       'close_refunds', closed.refund_count,
       'close_cash', (SELECT coalesce(sum(amount), 0.00)::text FROM outpatient.shift_close_line WHERE close_id = closed.id AND kind = 'pay' AND code = 'CASH'));
-    drawer := drawer || jsonb_build_object('cash', drawer->>'close_cash');
+    drawer := drawer || jsonb_build_object('cash', coalesce(drawer->>'close_cash', '0.00'));
   END IF;
   drawer := drawer || jsonb_build_object('counted', counted::text, 'over', (counted - (drawer->>'cash')::numeric)::text);
   UPDATE desk.shift AS s SET closed_at = now(), cash_expected = (drawer->>'cash')::numeric, cash_counted = counted,
