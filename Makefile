@@ -15,7 +15,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench oracle forms-png clean deps
+.PHONY: help demo test build install man lint check-docs bench oracle forms-png screens-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ oracle: deps ## merges 100,000 random histories and compares with a brute-force 
 
 forms-png: build ## draws the printed forms for the README, with Chromium
 	HIS_BIN='$(abspath $(TARGET))/release' tools/forms-png.sh
+
+screens-png: ## draws his-desk's screens for the README, with Chromium
+	tools/screens-png.sh
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -160,6 +160,13 @@ fn reasons(site: &Site, found: &Reconciled) -> Result<Vec<(String, &'static str)
             "his-import-paper status lists them; each must be keyed, or registered as void or missing.",
         ));
     }
+    for report in found.reports.iter().filter(|r| r.must_end) {
+        match (&report.error, report.rows.len()) {
+            (Some(error), _) => reasons.push((error.clone(), "mend the report's query, and sign then.")),
+            (None, 0) => {}
+            (None, open) => reasons.push((format!("{}: {open} open", report.name), UNENDED)),
+        }
+    }
     let open: Vec<String> = found.open().map(|d| d.id.to_string()).collect();
     match open.as_slice() {
         [] => {}
@@ -170,6 +177,8 @@ fn reasons(site: &Site, found: &Reconciled) -> Result<Vec<(String, &'static str)
 }
 
 const HELD: &str = "his-merge conflicts lists them, his-merge resolve decides them.";
+const UNENDED: &str =
+    "his-merge reconcile lists them; each must be brought to its end first, at his-desk or in the HIS.";
 const OPEN: &str = "his-merge reconcile lists what the primary holds otherwise; correct it there, or accept it with --accept ID --why TEXT.";
 
 fn same_person(one: &str, other: &str) -> bool {

@@ -131,6 +131,8 @@ pub struct Report {
     pub name: String,
     /// The file with the query.
     pub sql: PathBuf,
+    /// While it finds rows, the event is not signed off.
+    pub must_end: bool,
     pub line: usize,
 }
 

@@ -354,7 +354,8 @@ fn reports<'t>(root: &DeTable<'t>, text: &str, base: &Path, mistakes: &mut Mista
         if let Some(earlier) = list.iter().find(|r| r.name == name) {
             s.bad("name", format!("is used twice (first on line {})", earlier.line));
         }
-        list.push(Report { name, sql: base.join(file), line });
+        let must_end = s.flag("must_end");
+        list.push(Report { name, sql: base.join(file), must_end, line });
         s.done();
     }
     list

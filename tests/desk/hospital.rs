@@ -43,7 +43,7 @@ impl Hospital {
         profile.set("desk", "patience", "\"5m\"");
         profile.set("desk", "url", &format!("\"{}\"", standby_first(&standby, &primary, window_role, DB)));
         let work = Workplace::with(profile);
-        for file in ["price-drift.sql", "slot-drift.sql"] {
+        for file in crate::support::SAMPLE_REPORTS {
             std::fs::copy(samples().join(file), work.path().join(file)).expect("copied");
         }
         work.run("his-load-standby", &["init"]).expect(0);

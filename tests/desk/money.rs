@@ -220,3 +220,29 @@ fn insured_patients_end_on_the_list_and_a_roll_that_ends_leaves_charges_valid_an
     let drawer = h.desk_json("S02001", "W01", 0, &["shift", "show"]);
     assert_eq!((&drawer["void"], &drawer["not_printed"]), (&json!(["E00000001"]), &json!(2)));
 }
+
+#[test]
+fn an_event_is_not_signed_off_while_a_refund_or_an_insurance_settlement_is_open() {
+    let h = Hospital::new(200, 20, "");
+    h.to_standby();
+    let mut desk = opened(&h, 1);
+    let (_, insured) = visit(&mut desk, &json!({ "category": "STAFF", "insurance_no": "I1" }));
+    let lab = item(&mut desk, "LA")["code"].clone();
+    let by_phone = json!({ "registration": insured, "items": [{ "code": lab, "quantity": 1 }], "payments": [{ "method": "WECHAT", "reference": "wx9" }] });
+    let charge = desk.must("charge", by_phone)["charges"][0]["charge"].clone();
+    desk.must("refund", approved(json!({ "charge": charge, "reason": "患者要求" })));
+    desk.end();
+    h.to_primary(0);
+
+    let sign = |code: i32| h.work.run("his-merge", &["sign-off", "01-0001", "--as", "it"]).expect(code);
+    sign(4).says("待退费 refunds due: 1 open").says("医保补结算 insurance to be settled: 2 open");
+    let mut desk = h.scripted("S02001", "W01");
+    let due = desk.must("refunds_due", json!({}))["due"][0]["id"].clone();
+    desk.must("end_refund_due", json!({ "id": due, "as": "paid", "note": "原路退回" }));
+    sign(4).says("医保补结算");
+    for entry in desk.must("insurance_list", json!({}))["open"].as_array().expect("a list") {
+        desk.must("end_insurance", json!({ "charge": entry["charge"], "as": "settled", "note": "已补结算" }));
+    }
+    desk.end();
+    sign(0);
+}

@@ -136,9 +136,10 @@ impl Terminal {
         if std::env::var_os("HIS_WRITE_SCREENS").is_some() {
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             fs::write(&file, &text).expect("written");
-            let coloured = self.screen.lock().expect("sound").screen().contents_formatted();
-            let flat = name.replace('/', "-");
-            fs::write(std::env::temp_dir().join(format!("his-screen-{flat}.ansi")), coloured).expect("written");
+            let page = super::picture::page(self.screen.lock().expect("sound").screen());
+            let pages = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens");
+            fs::create_dir_all(&pages).expect("a folder");
+            fs::write(pages.join(format!("{}.html", name.replace('/', "-"))), page).expect("written");
         }
         let golden = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         assert!(text == golden, "{name} is now\n{text}\nand was\n{golden}");

@@ -36,6 +36,10 @@ pub fn real_his() -> Option<PathBuf> {
     None
 }
 
+/// The reports that the sample's profile names, which lie beside it.
+pub const SAMPLE_REPORTS: [&str; 5] =
+    ["price-drift.sql", "slot-drift.sql", "refunds-due.sql", "insurance-due.sql", "paid-on-paper.sql"];
+
 /// Asks again every few milliseconds until the answer is yes; panics with what it waited for after the limit.
 pub fn wait_until(what: &str, limit: Duration, mut yes: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -15,6 +15,8 @@ pub struct Report {
     pub rows: Vec<Map<String, Value>>,
     /// Why it could not be asked.
     pub error: Option<String>,
+    /// While it has rows, or could not be asked, the event is not signed off.
+    pub must_end: bool,
 }
 
 /// Runs every `[[report]]` in `tx`, which is read-only and under the HIS's own settings. One that fails is named and stops
@@ -23,7 +25,7 @@ pub fn run(tx: &mut Transaction<'_>, site: &Site) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
     for entry in &site.profile.reports {
         let doing = || format!("ask the report '{}'", entry.name);
-        let mut report = Report { name: entry.name.clone(), rows: Vec::new(), error: None };
+        let mut report = Report { name: entry.name.clone(), rows: Vec::new(), error: None, must_end: entry.must_end };
         let asked = std::fs::read_to_string(&entry.sql)
             .cannot(format!("read '{}'", entry.sql.display()))
             .and_then(|query| ask(tx, &query, &doing()));
