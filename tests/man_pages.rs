@@ -1,6 +1,7 @@
 //! The manual says what the programs say. Pages of section 1 are made from the command lines and the small hand-written
 //! parts in man/parts; those of sections 5 and 7 are written by hand, and name everything that they are about.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -420,4 +421,21 @@ fn every_field_of_the_formats_is_in_the_manual() {
         let missing: Vec<&String> = all.iter().filter(|field| !names(&page, field)).collect();
         assert!(missing.is_empty(), "man/his-formats.5 does not name {missing:?} of {source}");
     }
+}
+
+#[test]
+fn every_act_of_a_window_is_in_the_contract_page_and_the_sample_has_it() {
+    let page = read("man/his-desk.5");
+    let (_, acts) = page.split_once(".SH ACTS\n").expect("the acts");
+    let written: BTreeSet<&str> = acts.lines().filter_map(|l| l.strip_prefix(".BR desk.")).collect();
+    let acts: BTreeSet<&str> = his_emergency::desk::Act::ALL.iter().map(|act| act.name()).collect();
+    assert_eq!(written, acts);
+    let sample: String =
+        ["session", "patients", "refund", "registration", "charge", "receipts", "departments", "shift", "common"]
+            .iter()
+            .map(|name| read(&format!("samples/his/desk/{name}.sql")))
+            .collect();
+    let missing: Vec<&&str> =
+        acts.iter().filter(|act| !sample.contains(&format!("CREATE FUNCTION desk.{act}("))).collect();
+    assert!(missing.is_empty(), "samples/his/desk lacks {missing:?}");
 }

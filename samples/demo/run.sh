@@ -182,6 +182,9 @@ touch "$place/stop"
 for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
 pids=()
 
+closed=$(cat "$place"/window-desk-*.log.closed 2>/dev/null | grep -c '"over":"0.00"' || true)
+[ "$closed" -eq "$DESKS" ] || fail "$closed of $DESKS cashiers could close their shift (expected all, to the cent)"
+tell "$closed cashiers closed their shifts on the primary: the morning, the emergency and the return, to the cent"
 psql -X -q -v ON_ERROR_STOP=1 -d "$(url primary 54321)" -f "$samples/his/check.sql" -o /dev/null || fail "the primary's books do not agree"
 tell "every charge on the primary agrees with its lines and payments; official receipt numbers have no gap"
 
@@ -195,13 +198,15 @@ his-merge reconcile --csv "$place/reconcile.csv" >"$place/reconcile.txt" || fail
 tell "his-merge reconcile: every merged row read back from the primary, to the cent"
 echo
 held=$(ask primary 54321 "
-  SELECT format('  %4s %s: %s', count(*), c.kind, CASE c.table_name
+  SELECT format('  %4s %s: %s', count(*), c.kind, CASE
+      WHEN c.kind = 'twin' THEN 'a patient was registered on the primary after the snapshot, and again on the standby'
+      ELSE CASE c.table_name
       WHEN 'outpatient.order_line' THEN 'an order was charged on the primary after the snapshot, and again on the standby'
       WHEN 'outpatient.appointment' THEN 'an appointment was used on both sides'
       WHEN 'outpatient.charge' THEN 'a charge was refunded on both sides'
       WHEN 'outpatient.registration' THEN 'a registration was changed on both sides'
       WHEN 'outpatient.doctor_order' THEN 'a doctor''s order was changed on both sides'
-      ELSE coalesce(c.table_name, 'waits for another held unit') END)
+      ELSE coalesce(c.table_name, 'waits for another held unit') END END)
   FROM his_emergency.conflict c GROUP BY c.kind, c.table_name ORDER BY count(*) DESC")
 if [ -n "$held" ]; then
   echo "What is held, because both sides did it in the gap (待核实; his-merge conflicts lists each):"

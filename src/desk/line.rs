@@ -222,7 +222,7 @@ impl Line {
             }
             &(SqlState::UNDEFINED_FUNCTION | SqlState::INVALID_SCHEMA_NAME) => Attempt::Refused(
                 Error::usage(act.name(), why)
-                    .hint("load the site's desk contract on the primary (samples/his/desk is an example); the next snapshot and load bring it to the standby."),
+                    .hint("load the site's desk contract on the primary (his-desk(5); samples/his/desk is an example); the next snapshot and load bring it to the standby."),
             ),
             _ => {
                 let error = Error::new(exit, act.name(), why);

@@ -49,7 +49,7 @@ fn one(line: &mut Line, text: &str, number: u64) -> Result<Value> {
     let name = ask.get("act").and_then(Value::as_str).unwrap_or_default();
     let act = Act::named(name).filter(|a| *a != Act::Login).ok_or_else(|| {
         Error::usage(doing(), format!("there is no act '{name}'"))
-            .hint("each line is an object with \"act\" and what the act wants; his-emergency(7) lists the acts.")
+            .hint("each line is an object with \"act\" and what the act wants; his-desk(5) lists the acts.")
     })?;
     let mut ask = ask;
     if let Some(fields) = ask.as_object_mut() {

@@ -1,4 +1,4 @@
--- The contract of his-desk for the reference HIS, loaded by schema.sql; README.md says what each function takes and gives.
+-- The contract of his-desk for the reference HIS, loaded by schema.sql; his-desk(5) says what each function wants and gives.
 \ir common.sql
 \ir tables.sql
 \ir session.sql
