@@ -4,6 +4,7 @@ mod day;
 mod held;
 mod hospital;
 mod money;
+mod patients;
 mod picture;
 mod real;
 mod screen;

@@ -283,6 +283,27 @@ fn the_screen_says_that_the_line_is_lost_keeps_what_was_typed_and_follows_the_wi
     t.is("en/charged");
 }
 
+#[test]
+fn a_drill_has_its_own_colour_and_word_and_a_roll_that_is_nearly_used_up_is_said() {
+    // What a standby says of itself in a drill; and three forms are left.
+    let drill = "CREATE SCHEMA his_emergency;
+        CREATE FUNCTION his_emergency.standing() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{\"event\": \"D-0001\", \"data_until\": \"2026-03-02T02:00:00Z\", \"drill\": true}'::jsonb $$;
+        GRANT USAGE ON SCHEMA his_emergency TO his_app;
+        UPDATE outpatient.receipt_segment SET end_no = current_no + 3 WHERE cashier_id = 2001 AND status = 0;";
+    let h = Hospital::new(200, 20, drill);
+    let mut t = Terminal::open(&h, "W01");
+    t.log_in("S02001");
+    t.sees("故障前最后票号");
+    t.fills(&["1"]);
+    t.sees("请按功能键");
+    let text = t.text();
+    assert!(text.contains("【演练 D-0001】") && !text.contains("应急"), "{text}");
+    assert!(text.contains("票据剩 3 不足!"), "{text}");
+    let screen = t.screen.lock().expect("sound");
+    let banner = screen.screen().cell(0, 1).expect("a cell");
+    assert_eq!((banner.bgcolor(), banner.fgcolor()), (vt100::Color::Idx(3), vt100::Color::Idx(0)));
+}
+
 impl Terminal {
     /// As `sees`, while the line is being sought and the screen is not still.
     #[track_caller]

@@ -14,7 +14,8 @@ AS $$
    WHERE c.id = p.settlement_category_id
 $$;
 
--- 查找患者 {text, by?}: by card, record_no, id_no, phone, name or 拼音 initials; without `by`, by whatever the text may be.
+-- 查找患者 {text, by?}: by card, record_no, id_no, phone, name or 拼音 initials; without `by`, by whatever the text may be:
+-- a `number` is that of a card, a record, or a passport or the like.
 CREATE FUNCTION desk.find_patient(ask jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -25,7 +26,7 @@ DECLARE
     WHEN look ~ '^[A-Za-z]{1,12}$' THEN 'initials'
     WHEN look ~ '^[0-9]{17}[0-9Xx]$' THEN 'id_no'
     WHEN look ~ '^1[0-9]{10}$' THEN 'phone'
-    WHEN look ~ '^[A-Za-z]?[0-9]+$' THEN 'number'
+    WHEN look ~ '^[A-Za-z]{0,3}[0-9][0-9A-Za-z]*$' THEN 'number'
     ELSE 'name' END);
   ids bigint[];
 BEGIN
@@ -35,7 +36,7 @@ BEGIN
   SELECT array_agg(f.id ORDER BY f.id DESC) INTO ids FROM (
     SELECT patient_id AS id FROM outpatient.card WHERE how IN ('card', 'number') AND card_no = upper(look)
     UNION SELECT id FROM outpatient.patient WHERE how IN ('record_no', 'number') AND medical_record_no = upper(look)
-    UNION SELECT id FROM outpatient.patient WHERE how = 'id_no' AND id_no = upper(look)
+    UNION SELECT id FROM outpatient.patient WHERE how IN ('id_no', 'number') AND id_no = upper(look)
     UNION SELECT id FROM outpatient.patient WHERE how = 'phone' AND phone = look
     UNION (SELECT id FROM outpatient.patient WHERE how = 'name' AND name = look ORDER BY id DESC LIMIT 20)
     UNION (SELECT id FROM outpatient.patient WHERE how = 'initials' AND name_phonetic = upper(look)
@@ -45,6 +46,15 @@ BEGIN
   VALUES (who.staff_id, who.window_no, desk.event(), how, coalesce(ids, '{}'));
   RETURN jsonb_build_object('patients', coalesce((
     SELECT jsonb_agg(desk.patient_json(p) ORDER BY p.id DESC) FROM outpatient.patient AS p WHERE p.id = ANY (ids)), '[]'));
+END $$;
+
+CREATE FUNCTION desk.check_id_no(document text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF document !~ '^[0-9]{17}[0-9X]$' OR right(document, 1) <> outpatient.id_check_digit(left(document, 17)) THEN
+    PERFORM desk.refuse('身份证号校验不符', 'the identity number has a wrong check digit');
+  END IF;
 END $$;
 
 -- 新患者建档 {name, sex, birth_date?, id_no?, phone?, category?, insurance_no?} or {unknown: true} for 无名氏.
@@ -60,9 +70,7 @@ DECLARE
 BEGIN
   IF done IS NOT NULL THEN RETURN done; END IF;
   IF document IS NOT NULL THEN
-    IF document !~ '^[0-9]{17}[0-9X]$' OR right(document, 1) <> outpatient.id_check_digit(left(document, 17)) THEN
-      PERFORM desk.refuse('身份证号校验不符', 'the identity number has a wrong check digit');
-    END IF;
+    PERFORM desk.check_id_no(document);
     SELECT * INTO entered FROM outpatient.patient WHERE id_type = '01' AND id_no = document;
     IF entered.id IS NOT NULL THEN
       RETURN desk.answer(ask, 'new_patient', who, desk.patient_json(entered) || '{"known": true}');
@@ -97,6 +105,9 @@ DECLARE
   changed outpatient.patient;
 BEGIN
   IF done IS NOT NULL THEN RETURN done; END IF;
+  IF document IS NOT NULL THEN
+    PERFORM desk.check_id_no(document);
+  END IF;
   UPDATE outpatient.patient AS p
      SET name = coalesce(nullif(ask->>'name', ''), p.name),
          name_phonetic = coalesce(upper(nullif(ask->>'initials', '')), p.name_phonetic),
