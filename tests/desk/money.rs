@@ -217,6 +217,33 @@ fn insured_patients_end_on_the_list_and_a_roll_that_ends_leaves_charges_valid_an
     let bytes = std::fs::read(&file).expect("it was printed");
     let (text, _, broken) = encoding_rs::GB18030.decode(&bytes);
     assert!(text.contains("应急收费凭证") && !broken && bytes.starts_with(b"\x1b@"), "{text}");
+    // No line of a roll is wider than the roll, Chinese characters counted as two.
+    for (paper, columns) in [("58mm", 32), ("80mm", 48)] {
+        h.desk("S02001", "W01", &["print", &id, "--to", &to, "--paper", paper]).run().expect(0);
+        let bytes = std::fs::read(&file).expect("it was printed");
+        let (text, ..) = encoding_rs::GB18030.decode(&bytes);
+        // Commands to the printer: ESC @, FS &, and the rest with a letter and a number; the cut at the end has two.
+        let mut rest = text.split("\u{1d}V").next().expect("a text").chars();
+        let mut plain = String::new();
+        while let Some(c) = rest.next() {
+            match c {
+                '\u{1b}' | '\u{1c}' | '\u{1d}' => {
+                    let _ = rest.next().filter(|c| !"@&".contains(*c)).and_then(|_| rest.next());
+                }
+                c => plain.push(c),
+            }
+        }
+        for line in plain.lines() {
+            let width: usize = line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
+            assert!(width <= columns, "{paper}: {width} columns in '{line}'");
+        }
+    }
+    let page = h.work.path().join("voucher.html");
+    h.desk("S02001", "W01", &["print", &id, "--to", &page.to_string_lossy(), "--paper", "html"]).run().expect(0);
+    let html = std::fs::read_to_string(&page).expect("it was printed");
+    for word in ["应急收费凭证", "E00000002", "01-0001-W01-00003", "重打"] {
+        assert!(html.contains(word), "{word} in {html}");
+    }
     let drawer = h.desk_json("S02001", "W01", 0, &["shift", "show"]);
     assert_eq!((&drawer["void"], &drawer["not_printed"]), (&json!(["E00000001"]), &json!(2)));
 }
