@@ -77,7 +77,14 @@ WHERE s.op <> 'D' AND NOT s.left_out AND x.status <> 'rejected' AND (s.op = 'I' 
   AND {% for c in r.columns %}s.n{{ c.i }} IS NOT NULL{{ " AND " if not loop.last }}{% endfor %}
 
 {% if r.deferrable %}
-  AND NOT EXISTS (SELECT FROM pg_temp.stage_{{ no }} g WHERE g.u = s.u AND g.seq > s.seq AND g.ok = s.nk AND (g.op = 'D' OR g.changed && ARRAY[{% for c in r.columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[]))
+  -- Looked at when the unit is committed: what becomes of the row later in the unit counts, also under another key.
+  AND NOT EXISTS (
+    WITH RECURSIVE known_as (key, seq) AS (
+      SELECT s.nk, s.seq
+      UNION ALL
+      SELECT e.nk, e.seq FROM known_as k JOIN pg_temp.stage_{{ no }} e ON e.u = s.u AND e.ok = k.key AND e.seq > k.seq AND e.rekeyed)
+    SELECT FROM known_as k JOIN pg_temp.stage_{{ no }} g ON g.u = s.u AND g.ok = k.key AND g.seq > k.seq
+     WHERE g.op = 'D' OR g.changed && ARRAY[{% for c in r.columns %}{{ c.i }}{{ ", " if not loop.last }}{% endfor %}]::integer[])
 {% endif %}
   AND NOT EXISTS (SELECT FROM {{ r.to_table }} p WHERE {% for c in r.columns %}p.{{ r.to_columns[loop.index0] | id }} = s.n{{ c.i }}{{ " AND " if not loop.last }}{% endfor %})
 {% if r.rule %}

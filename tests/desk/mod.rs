@@ -9,5 +9,6 @@ mod picture;
 mod real;
 mod screen;
 mod shift;
+mod terminal;
 
 use hospital::Hospital;

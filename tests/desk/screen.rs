@@ -1,171 +1,12 @@
 //! The full screen, driven through a pseudo-terminal as a cashier drives it.
 
 use super::Hospital;
+use super::terminal::Terminal;
+use crate::support::wait_until;
 use crate::support::workplace::DB;
-use crate::support::{Program, wait_until};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::fs;
-use std::io::{Read, Write};
-use std::num::NonZero;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::io::Write;
 use std::time::Duration;
-
-/// A terminal with his-desk in it.
-struct Terminal {
-    master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
-    screen: Arc<Mutex<vt100::Parser>>,
-    child: Box<dyn Child + Send + Sync>,
-    /// Key presses beyond the data itself.
-    pressed: usize,
-}
-
-fn size(rows: u16, cols: u16) -> PtySize {
-    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
-}
-
-fn cells(n: u16) -> NonZero<u16> {
-    NonZero::new(n).expect("a size")
-}
-
-impl Terminal {
-    fn open(h: &Hospital, window: &str) -> Terminal {
-        let pair = native_pty_system().openpty(size(24, 80)).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(Program::path("his-desk"));
-        command.env_clear();
-        command.args(["--window", window]);
-        command.env("HIS_CONFIG", h.work.config());
-        command.env("TERM", "xterm-256color");
-        command.env("LC_ALL", "C.UTF-8");
-        command.cwd(h.work.path());
-        let child = pair.slave.spawn_command(command).expect("his-desk starts");
-        drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(24), cells(80), 0)));
-        let mut output = pair.master.try_clone_reader().expect("a reader");
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n) = output.read(&mut buffer) {
-                if n == 0 {
-                    break;
-                }
-                shown.lock().expect("sound").process(&buffer[..n]);
-            }
-        });
-        let keys = pair.master.take_writer().expect("a writer");
-        Terminal { master: pair.master, keys, screen, child, pressed: 0 }
-    }
-
-    fn text(&self) -> String {
-        let screen = self.screen.lock().expect("sound");
-        let rows = screen.screen().rows(0, screen.screen().size().1.get());
-        rows.map(|r| r.trim_end().to_owned() + "\n").collect()
-    }
-
-    /// Waits until this is on the screen.
-    #[track_caller]
-    fn sees(&self, words: &str) {
-        let here = std::panic::Location::caller();
-        let began = std::time::Instant::now();
-        while !self.text().contains(words) {
-            assert!(began.elapsed() < Duration::from_secs(40), "{here}: no '{words}' on\n{}", self.text());
-            std::thread::sleep(Duration::from_millis(15));
-        }
-        // Until the line has answered and the screen is still.
-        let mut before = String::new();
-        while before != self.text() || self.text().contains("请稍候") || self.text().contains("one moment") {
-            before = self.text();
-            std::thread::sleep(Duration::from_millis(80));
-            assert!(began.elapsed() < Duration::from_secs(40), "{here}: not still\n{}", self.text());
-        }
-    }
-
-    /// Data: what a scanner or the cashier's fingers put in.
-    fn types(&mut self, text: &str) {
-        self.keys.write_all(text.as_bytes()).and_then(|()| self.keys.flush()).expect("typed");
-        std::thread::sleep(Duration::from_millis(80));
-    }
-
-    fn press(&mut self, key: &str) {
-        self.pressed += 1;
-        let bytes = match key {
-            "Enter" => "\r",
-            "Tab" => "\t",
-            "Esc" => "\u{1b}",
-            "Down" => "\u{1b}[B",
-            "F2" => "\u{1b}OQ",
-            "F3" => "\u{1b}OR",
-            "F4" => "\u{1b}OS",
-            "F5" => "\u{1b}[15~",
-            "F6" => "\u{1b}[17~",
-            "F7" => "\u{1b}[18~",
-            "F8" => "\u{1b}[19~",
-            "F9" => "\u{1b}[20~",
-            "F10" => "\u{1b}[21~",
-            "F11" => "\u{1b}[23~",
-            other => panic!("no key {other}"),
-        };
-        self.types(bytes);
-    }
-
-    /// Fills the fields of a form, an Enter after each.
-    fn fills(&mut self, texts: &[&str]) {
-        for text in texts {
-            self.types(text);
-            self.press("Enter");
-        }
-    }
-
-    fn log_in(&mut self, staff: &str) {
-        self.sees("F10");
-        self.fills(&[staff, &format!("demo-{staff}")]);
-    }
-
-    fn resize(&self, rows: u16, cols: u16) {
-        self.screen.lock().expect("sound").screen_mut().set_size(cells(rows), cells(cols));
-        self.master.resize(size(rows, cols)).expect("resized");
-        std::thread::sleep(Duration::from_millis(150));
-    }
-
-    /// Compares the screen with its golden file; with `HIS_WRITE_SCREENS` it is written. Times of the day are `hh:mm`.
-    #[track_caller]
-    fn is(&self, name: &str) {
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/desk/screens/{name}.txt"));
-        let text = timeless(&self.text());
-        if std::env::var_os("HIS_WRITE_SCREENS").is_some() {
-            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-            fs::write(&file, &text).expect("written");
-            let page = super::picture::page(self.screen.lock().expect("sound").screen());
-            let pages = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screens");
-            fs::create_dir_all(&pages).expect("a folder");
-            fs::write(pages.join(format!("{}.html", name.replace('/', "-"))), page).expect("written");
-        }
-        let golden = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        assert!(text == golden, "{name} is now\n{text}\nand was\n{golden}");
-    }
-}
-
-/// What the clock says is another thing each day; it is as wide as it was.
-fn timeless(text: &str) -> String {
-    let mut out: Vec<char> = text.chars().collect();
-    for at in 0..out.len().saturating_sub(4) {
-        let digit = |n: usize| out.get(at + n).is_some_and(char::is_ascii_digit);
-        if digit(0) && digit(1) && out[at + 2] == ':' && digit(3) && digit(4) {
-            for (n, c) in "hh:mm".chars().enumerate() {
-                out[at + n] = c;
-            }
-        }
-    }
-    out.into_iter().collect()
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A patient with a prescription that nobody has paid: telephone 10099990001.
 const WAITING: &str = "
@@ -304,13 +145,103 @@ fn a_drill_has_its_own_colour_and_word_and_a_roll_that_is_nearly_used_up_is_said
     assert_eq!((banner.bgcolor(), banner.fgcolor()), (vt100::Color::Idx(3), vt100::Color::Idx(0)));
 }
 
-impl Terminal {
-    /// As `sees`, while the line is being sought and the screen is not still.
-    #[track_caller]
-    fn sees_now(&self, words: &str) {
-        let here = std::panic::Location::caller();
-        wait_until(&format!("{here}: '{words}' on the screen"), Duration::from_secs(30), || {
-            self.text().contains(words)
-        });
+#[test]
+fn a_jammed_form_an_empty_roll_two_payments_and_what_was_promised_are_dealt_with_at_the_window() {
+    let short = format!(
+        "{WAITING} UPDATE outpatient.receipt_segment SET end_no = current_no + 300002 WHERE cashier_id = 2001 AND status = 0;"
+    );
+    let mut h = Hospital::new(300, 40, &short);
+    let printed = h.work.path().join("printed");
+    h.work.set("desk", "print", &format!("\"cat >> '{}'\"", printed.display()));
+    h.to_standby();
+    let mut t = Terminal::open(&h, "W01");
+    t.log_in("S02001");
+    t.sees("故障前最后票号");
+    t.fills(&["1"]);
+    t.sees("请按功能键");
+    t.press("F3");
+    t.sees("查找患者");
+    t.fills(&["10099990001"]);
+    t.sees("[x]");
+    t.press("Enter");
+    t.sees("应收");
+    // A part by telephone, the rest in cash.
+    t.press("Tab");
+    t.press("Tab");
+    t.press("Tab");
+    t.sees("交易号");
+    t.types("20.00/wx-7");
+    t.press("F8");
+    t.sees("已付");
+    for _ in 0..3 {
+        t.keys.write_all(b"\x1b[Z").expect("typed"); // back to cash
+        std::thread::sleep(Duration::from_millis(80));
     }
+    t.sees("收现金");
+    t.fills(&["1000"]);
+    t.sees("找零");
+    let methods =
+        "SELECT string_agg(pay_method, ' ' ORDER BY seq) FROM outpatient.payment WHERE charge_id >= 900000000";
+    let paid = h.standby.value(DB, methods);
+    assert!(paid.ends_with("CASH") && paid.split(' ').count() == 2, "{paid}");
+
+    // The paper jams, and then the roll is at its end: a supervisor gives out another one.
+    wait_until("it is printed", Duration::from_secs(20), || {
+        h.standby.value(DB, "SELECT count(printed_at) FROM desk.voucher") == "1"
+    });
+    let jam = |t: &mut Terminal| {
+        t.press("F11");
+        t.sees("票据作废(卡纸)");
+    };
+    h.desk_json(
+        "S02001",
+        "W01",
+        0,
+        &["spoil", &h.standby.value(DB, "SELECT charge_id FROM desk.voucher"), "--why", "卡纸"],
+    );
+    jam(&mut t);
+    t.press("F4");
+    t.sees("作废原因");
+    t.fills(&["又卡纸"]);
+    t.sees("票据已用完");
+    t.press("F11");
+    t.sees("发放新票据");
+    t.press("F8");
+    t.sees("主管工号");
+    t.fills(&["G", "1", "50", "S02301", "demo-S02301"]);
+    t.sees("已发放");
+    t.press("F11");
+    t.sees("票据作废(卡纸)");
+    t.press("Enter");
+    wait_until("it is printed", Duration::from_secs(20), || {
+        fs::read_to_string(&printed).unwrap_or_default().contains("G00000001")
+            || fs::read(&printed).is_ok_and(|b| b.windows(9).any(|w| w == b"G00000001"))
+    });
+    assert_eq!(h.standby.value(DB, "SELECT count(*) FROM desk.spoiled"), "2");
+
+    // What was paid in part by telephone is not paid out in cash; the list of what is due ends it.
+    t.press("F5");
+    t.sees("查找患者");
+    t.fills(&["10099990001"]);
+    t.sees("筛选");
+    t.press("Enter");
+    t.sees("审批人工号");
+    t.fills(&["", "患者要求", "S02301", "demo-S02301"]);
+    t.sees("待退费(恢复后退)");
+    t.press("F12");
+    t.sees("医保补结算清单");
+    t.is("zh/more");
+    t.types("待退费");
+    t.press("Enter");
+    t.sees("王小明");
+    t.press("Enter");
+    t.sees("1 已退 2 撤销");
+    t.fills(&["1", "原路退回"]);
+    t.sees("已登记");
+    assert_eq!(h.standby.value(DB, "SELECT status, note FROM desk.refund_due"), "paid|原路退回");
+    t.press("F12");
+    t.sees("交接单");
+    t.types("交接单");
+    t.press("Enter");
+    t.sees("故障前");
 }

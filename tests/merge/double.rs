@@ -196,6 +196,21 @@ fn a_row_made_again_under_its_old_key_keeps_what_the_gap_hung_on_it_and_is_not_d
 }
 
 #[test]
+fn a_deferred_reference_that_the_unit_takes_back_under_another_key_is_no_conflict() {
+    let o = Opened::new(
+        "CREATE SCHEMA h; CREATE TABLE h.visit (id int PRIMARY KEY, word text);
+         CREATE TABLE h.note (id int PRIMARY KEY, visit_id int REFERENCES h.visit DEFERRABLE INITIALLY DEFERRED);",
+        "[[table]]\nname = \"h.visit\"\ncapture = true\n[[table]]\nname = \"h.note\"\ncapture = true\n",
+    );
+    o.window(&[
+        "INSERT INTO h.note VALUES (1, 5); UPDATE h.note SET id = 2 WHERE id = 1; UPDATE h.note SET visit_id = NULL WHERE id = 2",
+    ]);
+    let json = o.merge(0);
+    assert_eq!((&json["units"]["merged"], &json["units"]["held"]), (&json!(1), &json!(0)), "{json:#}");
+    assert_eq!(o.rows("SELECT id, visit_id FROM h.note"), ["2|"]);
+}
+
+#[test]
 fn a_guard_holds_also_when_the_standby_gave_the_visit_another_key() {
     let o = Opened::new(
         &format!(

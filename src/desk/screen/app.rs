@@ -2,7 +2,7 @@
 
 use super::super::act::Act;
 use super::super::line::{Cashier, Standing};
-use super::stage::{Did, Field, Form, Method, Stage};
+use super::stage::{Did, Field, Form, Method, Part, Pay, Stage};
 use super::worker::{Job, News, Worker};
 use crate::profile::Profile;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -18,6 +18,8 @@ pub enum Task {
     Queue,
     Print,
     Close,
+    /// What is seldom wanted: rolls, lists, telephone calls.
+    More,
 }
 
 /// What the stage on the screen is for.
@@ -43,6 +45,12 @@ pub enum Step {
     Paid,
     Waiting,
     Reprint,
+    Spoil,
+    Roll,
+    More,
+    Ending,
+    EndHow,
+    Complete,
     Count,
     Result,
 }
@@ -74,6 +82,8 @@ pub struct App {
     pub chosen: Value,
     /// The bill while an item is looked for or it is paid.
     pub bill: Option<Stage>,
+    /// Which list of what is to be ended is on the screen.
+    pub listed: Act,
     /// Vouchers still to be printed.
     pub to_print: Vec<i64>,
 }
@@ -97,6 +107,7 @@ impl App {
             visit: None,
             chosen: Value::Null,
             bill: None,
+            listed: Act::Callbacks,
             to_print: Vec::new(),
         };
         app.stage = app.log_in_form(staff.unwrap_or_default(), window.unwrap_or_default());
@@ -167,6 +178,7 @@ impl App {
                 KeyCode::F(7) => Some(Task::Queue),
                 KeyCode::F(9) => Some(Task::Close),
                 KeyCode::F(11) => Some(Task::Print),
+                KeyCode::F(12) => Some(Task::More),
                 _ => None,
             };
             if let Some(task) = task {
@@ -178,7 +190,7 @@ impl App {
             self.over = true;
             return;
         }
-        if self.on_paper(key.code) {
+        if self.on_paper(key.code) || self.on_jam(key.code) {
             return;
         }
         let method = self.method();
@@ -191,8 +203,8 @@ impl App {
         }
     }
 
-    fn method(&self) -> Option<(usize, Option<bool>)> {
-        if let Stage::Pay(pay) = &self.stage { Some((pay.method, pay.card_left)) } else { None }
+    fn method(&self) -> Option<(usize, Option<bool>, usize)> {
+        if let Stage::Pay(pay) = &self.stage { Some((pay.method, pay.card_left, pay.parts.len())) } else { None }
     }
 
     /// Hears what the line has to say.
@@ -301,7 +313,7 @@ impl App {
             .collect()
     }
 
-    /// The payment as the contract takes it.
+    /// The payments as the contract takes them, and the cash that is given.
     pub fn payments(&self) -> (Value, Value) {
         let Stage::Pay(pay) = &self.stage else { return (Value::Null, Value::Null) };
         let Some(method) = pay.chosen() else { return (Value::Null, Value::Null) };
@@ -311,10 +323,28 @@ impl App {
         if method.wants_reference {
             one["reference"] = json!(text);
         } else if method.code == "CARD" {
-            one["card"] = self.patient.as_ref().map_or(Value::Null, |p| p["card"].clone());
+            one["card"] = self.card();
         } else if method.code == "CASH" && !text.is_empty() {
             tendered = json!(text);
         }
-        (json!([one]), tendered)
+        let mut all = self.parts(pay);
+        all.push(one);
+        (Value::Array(all), tendered)
+    }
+
+    /// What was paid in parts so far.
+    pub fn parts(&self, pay: &Pay) -> Vec<Value> {
+        let part = |p: &Part| {
+            let mut one = json!({ "method": p.method.code, "amount": p.amount.to_string(), "reference": p.reference });
+            if p.method.code == "CARD" {
+                one["card"] = self.card();
+            }
+            one
+        };
+        pay.parts.iter().map(part).collect()
+    }
+
+    fn card(&self) -> Value {
+        self.patient.as_ref().map_or(Value::Null, |p| p["card"].clone())
     }
 }

@@ -98,10 +98,18 @@ fn hint_of(app: &App) -> &str {
             " 回车 结算  空格 选/不选  F6 凭纸质凭证(不收钱)  Esc 换患者",
             " Enter pay  Space on/off  F6 by paper  Esc another patient",
         ),
-        (_, Stage::Pay(pay)) if pay.card_left.is_some() => {
-            app.t(" 回车 确认  Tab 支付方式  F4 留卡", " Enter confirm  Tab method  F4 leave the card")
-        }
-        (_, Stage::Pay(_)) => app.t(" 回车 确认  Tab 支付方式", " Enter confirm  Tab method"),
+        (_, Stage::Pay(pay)) if pay.card_left.is_some() => app.t(
+            " 回车 确认  Tab 支付方式  F8 分次(金额/交易号)  F4 留卡",
+            " Enter confirm  Tab method  F8 a part (amount/number)  F4 leave the card",
+        ),
+        (_, Stage::Pay(_)) => app.t(
+            " 回车 确认  Tab 支付方式  F8 分次(金额/交易号)",
+            " Enter confirm  Tab method  F8 a part (amount/number)",
+        ),
+        (Step::Reprint, _) => app.t(
+            " 回车 打印  F4 票据作废(卡纸)  F8 发放新票据  Esc 返回",
+            " Enter print  F4 form spoiled  F8 new roll  Esc back",
+        ),
         (_, Stage::List(_)) => app.t(" 输入即筛选  回车 选定  Esc 返回", " type to find  Enter choose  Esc back"),
         _ => "",
     }
@@ -111,8 +119,8 @@ fn keys_of(app: &App) -> &str {
     let in_shift = app.login.get("shift").is_some_and(|s| !s.is_null());
     match (app.logged_in && in_shift, app.logged_in) {
         (true, _) => app.t(
-            " F2挂号 F3收费 F5退费 F6发药 F7队列 F9班结 F11补打 F10退出",
-            " F2 Reg F3 Charge F5 Refund F6 Out F7 Queue F9 Close F11 Print F10 Quit",
+            " F2挂号 F3收费 F5退费 F6发药 F7队列 F9班结 F11补打 F12其他 F10退出",
+            " F2 Reg F3 Charge F5 Refund F6 Out F7 Queue F9 Close F11 Print F12 More F10 Quit",
         ),
         (_, true) => app.t(" 回车 开班  F10退出", " Enter open the shift  F10 Quit"),
         _ => app.t(" 回车 下一项  F10退出", " Enter next  F10 Quit"),
@@ -215,6 +223,10 @@ fn pay(app: &App, frame: &mut Frame, area: Rect, pay: &Pay) {
         Span::styled(format!(" {} ", m.name), style)
     });
     lines.push(Line::from(std::iter::once(Span::raw("  ")).chain(methods).collect::<Vec<_>>()));
+    for part in &pay.parts {
+        let number = part.reference.as_deref().unwrap_or_default();
+        lines.push(Line::raw(format!("  {}: {} {:.2} {number}", app.t("已付", "part"), part.method.name, part.amount)));
+    }
     if let Some(left) = pay.card_left {
         let words = if left {
             app.t("医保: 留卡,恢复后补结算(全额记账)", "insured: card left, all on account")

@@ -3,8 +3,8 @@
 use super::super::act::Act;
 use super::app::{App, Step, Task};
 use super::pages;
-use super::stage::{Bill, Due, Field, Form, Pay, Row, Sheet, Stage};
-use crossterm::event::KeyCode;
+use super::stage::{Field, Form, Row, Sheet, Stage};
+use super::till::insured;
 use serde_json::{Value, json};
 
 impl App {
@@ -21,6 +21,7 @@ impl App {
                 let note = self.t("科室名称、代码或拼音首字母", "name, code or initials of the department");
                 self.stage = Stage::Form(Form::new(self.title(), vec![field]).note(note));
             }
+            Task::More => self.more(),
             Task::Print => self.ask(Act::ToPrint, json!({})),
             Task::Close => self.ask(Act::Shift, json!({})),
         }
@@ -35,6 +36,7 @@ impl App {
             Task::Queue => ("候诊队列", "Queue"),
             Task::Print => ("待补打", "To be printed"),
             Task::Close => ("班结", "Close the shift"),
+            Task::More => ("其他", "More"),
         };
         if self.english() { en } else { zh }
     }
@@ -46,7 +48,7 @@ impl App {
         self.stage = Stage::Sheet(Sheet { title: self.t("请按功能键", "Press a function key").to_owned(), lines });
     }
 
-    fn find(&mut self) {
+    pub fn find(&mut self) {
         self.step = Step::Find;
         self.patient = None;
         let field = Field::new("text", self.t("查找患者", "Patient"));
@@ -65,7 +67,10 @@ impl App {
                 self.step = Step::Bill;
                 self.stage = bill;
             }
-            (Step::Pick | Step::NewPatient | Step::Bill | Step::Doctor | Step::Appointment, _) => self.find(),
+            (Step::EndHow, _) => self.ask(self.listed, json!({})),
+            (Step::Pick | Step::NewPatient | Step::Complete | Step::Bill | Step::Doctor | Step::Appointment, _) => {
+                self.find();
+            }
             _ => self.home(),
         }
     }
@@ -148,6 +153,9 @@ impl App {
                 self.to_print = list.chosen().and_then(|r| r.value["charge"].as_i64()).into_iter().collect();
                 self.home();
                 self.print_next();
+            }
+            (Step::More | Step::Ending | Step::EndHow | Step::Complete | Step::Roll | Step::Spoil, _) => {
+                self.more_done(&stage);
             }
             (Step::Count, Stage::Form(form)) => self.ask(Act::CloseShift, json!({ "counted": form.text("counted") })),
             (Step::Result, _) if !self.logged_in => self.log_in_again(),
@@ -238,7 +246,7 @@ impl App {
                 let note = pages::figures(self, answer).join("\n");
                 self.stage = Stage::Form(Form::new(self.title(), vec![field]).note(note));
             }
-            _ => {}
+            other => self.more_answered(other, answer),
         }
     }
 
@@ -271,182 +279,14 @@ impl App {
         let act = match self.task {
             Task::Register => Act::ListAppointments,
             Task::Charge => Act::FindOrders,
+            Task::More => return self.complete(),
             _ => Act::FindCharges,
         };
         self.ask(act, json!({ "patient": patient }));
     }
-
-    fn visit_ask(&self) -> Value {
-        let patient = self.patient.as_ref().map_or(Value::Null, |p| p["patient"].clone());
-        let mut ask = json!({ "patient": patient });
-        for key in ["schedule", "appointment"] {
-            if !self.chosen[key].is_null() && (key == "appointment" || self.chosen["appointment"].is_null()) {
-                ask[key] = self.chosen[key].clone();
-            }
-        }
-        ask
-    }
-
-    fn bill_ask(&self) -> Value {
-        let Some(Stage::Bill(bill)) = &self.bill else { return json!({}) };
-        let on: Vec<&Due> = bill.dues.iter().filter(|d| d.on).collect();
-        let orders: Vec<i64> = on.iter().filter_map(|d| d.order).collect();
-        let items: Vec<Value> =
-            on.iter().filter_map(|d| d.item.as_ref()).map(|(code, n)| json!({ "code": code, "quantity": n })).collect();
-        json!({ "registration": self.visit, "orders": orders, "items": items })
-    }
-
-    /// Asks what is due with the payment that is chosen, before any is.
-    pub fn quote(&mut self) {
-        let ask = if self.task == Task::Charge { self.bill_ask() } else { self.visit_ask() };
-        let mut more = json!({});
-        if let Stage::Pay(pay) = &self.stage {
-            let method = pay.chosen().map(|m| m.code.clone());
-            more = json!({ "payments": [{ "method": method, "card": "" }], "insured": insured(pay) });
-        }
-        self.ask(Act::Quote, merged(ask, more));
-    }
-
-    fn pay(&mut self, quote: &Value) {
-        let due = quote["paid"].as_str().unwrap_or_default().to_owned();
-        if let Stage::Pay(pay) = &mut self.stage {
-            pay.due = due;
-            return;
-        }
-        self.step = if self.task == Task::Charge { Step::PayBill } else { Step::PayVisit };
-        let card_left = quote["insured"].as_str().map(|how| how == "card_left");
-        let title = format!("{} - {}", self.title(), pages::who(self));
-        self.stage = Stage::Pay(Pay { title, due, methods: self.methods(), method: 0, text: String::new(), card_left });
-    }
-
-    fn bill_of(&mut self, answer: &Value) {
-        let visits = answer["visits"].as_array().cloned().unwrap_or_default();
-        let Some(visit) = visits.first() else {
-            let text =
-                self.t("该患者今天没有挂号,请先挂号(F2)", "not registered today: register first (F2)").to_owned();
-            self.find();
-            self.refuse(text);
-            return;
-        };
-        self.visit = visit["registration"].as_i64();
-        let orders = answer["orders"].as_array().cloned().unwrap_or_default();
-        if let Some(first) = orders.first() {
-            self.visit = first["registration"].as_i64();
-        }
-        let dues = orders.iter().map(|o| pages::due_of_order(self, o)).collect();
-        self.step = Step::Bill;
-        let title = format!("{} - {}", self.title(), pages::who(self));
-        self.stage = Stage::Bill(Bill { title, dues, at: 0, input: String::new() });
-    }
-
-    fn how_many(&mut self, item: Value) {
-        self.step = Step::Quantity;
-        let title =
-            format!("{} {}", item["name"].as_str().unwrap_or_default(), item["spec"].as_str().unwrap_or_default());
-        let unit = item["unit"].as_str().unwrap_or_default();
-        let field = Field::new("quantity", self.t("数量", "Quantity"));
-        let note = format!("{} {} / {unit}", self.t("单价", "price"), item["price"].as_str().unwrap_or_default());
-        self.chosen = item;
-        self.stage = Stage::Form(Form::new(title, vec![field]).note(note));
-    }
-
-    fn add_item(&mut self, quantity: &str) {
-        let quantity = if quantity.is_empty() { "1" } else { quantity };
-        let (item, Some(Stage::Bill(mut bill))) = (self.chosen.clone(), self.bill.take()) else { return };
-        bill.dues.push(pages::due_of_item(&item, quantity));
-        bill.at = bill.dues.len() - 1;
-        bill.input.clear();
-        self.step = Step::Bill;
-        self.stage = Stage::Bill(bill);
-    }
-
-    /// F8 at a doctor, F6 at an order: the patient shows a paper of before the outage, and no money is taken.
-    pub fn on_paper(&mut self, key: KeyCode) -> bool {
-        match (self.step, key, &self.stage) {
-            (Step::Doctor, KeyCode::F(8), Stage::List(list)) => {
-                self.chosen = list.chosen().map_or(Value::Null, |r| r.value.clone());
-            }
-            (Step::Bill, KeyCode::F(6), Stage::Bill(bill)) => {
-                let Some(order) = bill.dues.get(bill.at).and_then(|d| d.order) else { return true };
-                self.chosen = json!({ "order": order });
-            }
-            _ => return false,
-        }
-        self.step = Step::PaperNo;
-        let (title, label) = (self.t("凭纸质凭证", "By paper"), self.t("凭证号码", "Number of the paper"));
-        let note = self.t(
-            "故障前已挂号或已缴费:只登记,不收钱",
-            "registered or paid before the outage: recorded, no money is taken",
-        );
-        self.stage = Stage::Form(Form::new(title, vec![Field::new("paper_no", label)]).note(note));
-        true
-    }
-
-    fn by_paper(&mut self, number: &str) {
-        let patient = self.patient.as_ref().map_or(Value::Null, |p| p["patient"].clone());
-        if self.task == Task::Charge {
-            self.ask(
-                Act::PaidOnPaper,
-                json!({ "order": self.chosen["order"], "patient": patient, "paper_no": number }),
-            );
-        } else {
-            let ask = merged(self.visit_ask(), json!({ "paper_no": number }));
-            self.ask(Act::Register, ask);
-        }
-    }
-
-    fn approve(&mut self) {
-        self.step = Step::Approve;
-        let mut fields = vec![
-            Field::new("reason", self.t("退费原因", "Reason")),
-            Field::new("approver", self.t("审批人工号", "Approver")),
-            Field::new("approver_secret", self.t("审批人口令", "Approver's secret")).masked(),
-        ];
-        if self.chosen["kind"] != "registration" {
-            fields.insert(0, Field::new("lines", self.t("行号(空为全退)", "Lines (empty: all)")));
-        }
-        let note = pages::lines_of(&self.chosen).join("\n");
-        self.stage = Stage::Form(Form { at: 0, ..Form::new(self.title(), fields).note(note) });
-    }
-
-    fn refund(&mut self, form: &Form) {
-        let lines: Vec<i64> = form.text("lines").split([',', ' ', ',']).filter_map(|n| n.parse().ok()).collect();
-        let mut ask = json!({ "reason": form.text("reason"), "approver": form.text("approver"), "approver_secret": form.text("approver_secret") });
-        if self.chosen["kind"] == "registration" {
-            ask["registration"] = self.chosen["registration"].clone();
-            self.ask(Act::CancelRegistration, ask);
-        } else {
-            ask["charge"] = self.chosen["charge"].clone();
-            if !lines.is_empty() {
-                ask["lines"] = json!(lines);
-            }
-            self.ask(Act::Refund, ask);
-        }
-    }
-
-    fn finished(&mut self, act: Act, answer: &Value) {
-        self.step = Step::Result;
-        self.bill = None;
-        let lines = pages::result(self, act, answer);
-        self.stage = Stage::Sheet(Sheet { title: self.title().to_owned(), lines });
-        if act == Act::CloseShift {
-            self.login.insert("shift".to_owned(), Value::Null);
-            self.logged_in = false;
-        }
-        self.to_print =
-            answer["charges"].as_array().into_iter().flatten().filter_map(|c| c["charge"].as_i64()).collect();
-        if act != Act::Register {
-            self.patient = None;
-        }
-        self.print_next();
-    }
 }
 
-fn insured(pay: &Pay) -> Option<&'static str> {
-    pay.card_left.map(|left| if left { "card_left" } else { "self_paid" })
-}
-
-fn merged(one: Value, other: Value) -> Value {
+pub fn merged(one: Value, other: Value) -> Value {
     let (Value::Object(mut one), Value::Object(other)) = (one, other) else { return Value::Null };
     one.extend(other.into_iter().filter(|(_, v)| !v.is_null()));
     Value::Object(one)

@@ -3,8 +3,10 @@
 mod app;
 mod draw;
 mod flow;
+mod more;
 mod pages;
 mod stage;
+mod till;
 mod worker;
 
 use super::line::Line;

@@ -16,7 +16,7 @@ fn heads<'a>(app: &App, keys: &[&'a str]) -> Vec<&'a str> {
     keys.iter().map(|k| label(k, app.english())).collect()
 }
 
-fn list(app: &App, rows: Vec<Row>, keys: &[&str]) -> List {
+pub fn list(app: &App, rows: Vec<Row>, keys: &[&str]) -> List {
     List::new(app.title(), &heads(app, keys), rows)
 }
 
@@ -45,6 +45,10 @@ pub fn home(app: &App) -> Vec<String> {
         ("F7  候诊队列", "F7  Queue"),
         ("F9  班结", "F9  Close the shift"),
         ("F11 待补打的凭证", "F11 Vouchers to be printed"),
+        (
+            "F12 其他:发放票据、电话回访、待退费、医保补结算、交接单",
+            "F12 More: rolls, telephone calls, refunds due, insurance, hand-over",
+        ),
         ("F10 退出", "F10 Leave"),
     ];
     pairs.iter().map(|(zh, en)| app.t(zh, en).to_owned()).collect()

@@ -1,6 +1,7 @@
 //! What is on the screen: a form, a list, a bill, a payment or a sheet. Each knows its own keys and nothing of the database.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 /// What a key did.
@@ -86,14 +87,24 @@ pub struct Method {
     pub wants_reference: bool,
 }
 
+/// One of several payments.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub method: Method,
+    pub amount: Decimal,
+    pub reference: Option<String>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Pay {
     pub title: String,
     pub due: String,
     pub methods: Vec<Method>,
     pub method: usize,
-    /// Cash given, or the number of the payment.
+    /// Cash given, or the number of the payment; of a part, its amount and after a slash its number.
     pub text: String,
+    /// What was paid in parts so far; the last payment takes the rest.
+    pub parts: Vec<Part>,
     /// Of an insured patient: the card is left and everything owed.
     pub card_left: Option<bool>,
 }
@@ -234,7 +245,7 @@ impl Bill {
 impl Pay {
     fn key(&mut self, key: KeyEvent) -> Did {
         match key.code {
-            KeyCode::Enter | KeyCode::F(8) => return Did::Done,
+            KeyCode::Enter => return Did::Done,
             KeyCode::Tab | KeyCode::Down => {
                 self.method = (self.method + 1) % self.methods.len().max(1);
                 self.text.clear();
@@ -244,11 +255,26 @@ impl Pay {
                 self.text.clear();
             }
             KeyCode::F(4) => self.card_left = self.card_left.map(|left| !left),
+            KeyCode::F(8) => self.part(),
             _ => {
                 type_into(&mut self.text, key);
             }
         }
         Did::Nothing
+    }
+
+    /// Takes what was typed as a part: an amount, and after a slash the number of the payment where it wants one. What is no
+    /// such thing stays as it was typed.
+    fn part(&mut self) {
+        let (amount, reference) = match self.text.trim().split_once('/') {
+            Some((amount, reference)) => (amount, Some(reference.to_owned())),
+            None => (self.text.trim(), None),
+        };
+        let (Ok(amount), Some(method)) = (amount.parse::<Decimal>(), self.chosen().cloned()) else { return };
+        if method.wants_reference == reference.is_some() && amount > Decimal::ZERO {
+            self.parts.push(Part { method, amount, reference });
+            self.text.clear();
+        }
     }
 
     pub fn chosen(&self) -> Option<&Method> {
