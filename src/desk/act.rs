@@ -1,5 +1,7 @@
 //! The acts of a window: one function of the site's SQL contract each (schema `desk`).
 
+use serde_json::Value;
+
 macro_rules! acts {
     ($($(#[$note:meta])* $variant:ident = $name:literal, $changes:literal;)*) => {
         /// An act of the contract.
@@ -78,4 +80,12 @@ impl Act {
             other => format!("SELECT desk.{}($1::text::jsonb)::text", other.name()),
         }
     }
+}
+
+/// An ask with what another adds to it; what is not said is not there, so that the contract sees its own defaults.
+#[must_use]
+pub fn with(ask: Value, more: Value) -> Value {
+    let (Value::Object(mut ask), Value::Object(more)) = (ask, more) else { return Value::Null };
+    ask.extend(more.into_iter().filter(|(_, v)| !v.is_null()));
+    Value::Object(ask)
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::{Approver, Bill, Callback, Command, Ending, Paid, Patient, Person, Shift};
 use super::secret;
-use crate::desk::act::Act;
+use crate::desk::act::{Act, with};
 use crate::error::{Error, Result};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -16,10 +16,10 @@ pub(super) fn asked(command: &Command) -> Result<(Act, Map<String, Value>)> {
         Command::Shift(Shift::Handover) => (Act::Handover, json!({})),
         Command::Patient(Patient::Find { text, by }) => (Act::FindPatient, json!({ "text": text, "by": by })),
         Command::Patient(Patient::New { unknown, person }) => {
-            (Act::NewPatient, merged(json!({ "unknown": unknown }), person_json(person)))
+            (Act::NewPatient, with(json!({ "unknown": unknown }), person_json(person)))
         }
         Command::Patient(Patient::Complete { patient, address, person }) => {
-            (Act::CompletePatient, merged(json!({ "patient": patient, "address": address }), person_json(person)))
+            (Act::CompletePatient, with(json!({ "patient": patient, "address": address }), person_json(person)))
         }
         Command::Schedules { department } => (Act::ListSchedules, json!({ "department": department })),
         Command::Appointments { patient } => (Act::ListAppointments, json!({ "patient": patient })),
@@ -28,23 +28,23 @@ pub(super) fn asked(command: &Command) -> Result<(Act, Map<String, Value>)> {
                 "patient": patient, "schedule": schedule, "appointment": appointment, "paper_no": paper_no,
                 "again": again.then_some(true),
             });
-            (Act::Register, merged(ask, paid_json(paid)?))
+            (Act::Register, with(ask, paid_json(paid)?))
         }
         Command::Cancel { registration, reason, approver } => (
             Act::CancelRegistration,
-            merged(json!({ "registration": registration, "reason": reason }), approver_json(approver)?),
+            with(json!({ "registration": registration, "reason": reason }), approver_json(approver)?),
         ),
         Command::Orders { patient } => (Act::FindOrders, json!({ "patient": patient })),
         Command::Prices { text } => (Act::PriceSearch, json!({ "text": text })),
         Command::Quote(bill) => (Act::Quote, bill_json(bill)?),
-        Command::Charge { bill, expect } => (Act::Charge, merged(bill_json(bill)?, json!({ "expect": expect }))),
+        Command::Charge { bill, expect } => (Act::Charge, with(bill_json(bill)?, json!({ "expect": expect }))),
         Command::PaidOnPaper { order, patient, paper_no } => {
             (Act::PaidOnPaper, json!({ "order": order, "patient": patient, "paper_no": paper_no }))
         }
         Command::Charges { patient, number } => (Act::FindCharges, json!({ "patient": patient, "number": number })),
         Command::Refund { charge, lines, reason, approver } => {
             let ask = json!({ "charge": charge, "lines": chosen(lines), "reason": reason });
-            (Act::Refund, merged(ask, approver_json(approver)?))
+            (Act::Refund, with(ask, approver_json(approver)?))
         }
         Command::Refunds(Ending::List) => (Act::RefundsDue, json!({})),
         Command::Refunds(Ending::End { id, how, note }) => {
@@ -58,7 +58,7 @@ pub(super) fn asked(command: &Command) -> Result<(Act, Map<String, Value>)> {
         Command::Spoil { charge, why } => (Act::SpoilForm, json!({ "charge": charge, "why": why })),
         Command::Forms { prefix, first, last, approver } => {
             let ask = json!({ "prefix": prefix, "first": first, "last": last });
-            (Act::IssueForms, merged(ask, approver_json(approver)?))
+            (Act::IssueForms, with(ask, approver_json(approver)?))
         }
         Command::Paid { department } => (Act::PaidOrders, json!({ "department": department })),
         Command::Done { order, lines } => (Act::ConfirmDone, json!({ "order": order, "lines": chosen(lines) })),
@@ -77,12 +77,6 @@ pub(super) fn asked(command: &Command) -> Result<(Act, Map<String, Value>)> {
 
 fn chosen(lines: &[i32]) -> Option<&[i32]> {
     (!lines.is_empty()).then_some(lines)
-}
-
-fn merged(one: Value, other: Value) -> Value {
-    let (Value::Object(mut one), Value::Object(other)) = (one, other) else { return Value::Null };
-    one.extend(other);
-    Value::Object(one)
 }
 
 fn person_json(p: &Person) -> Value {
@@ -111,7 +105,7 @@ fn bill_json(bill: &Bill) -> Result<Value> {
         })
         .collect::<Result<Vec<Value>>>()?;
     let ask = json!({ "registration": bill.registration, "orders": bill.orders, "items": items });
-    Ok(merged(ask, paid_json(&bill.paid)?))
+    Ok(with(ask, paid_json(&bill.paid)?))
 }
 
 fn paid_json(paid: &Paid) -> Result<Value> {

@@ -1,9 +1,9 @@
 //! What follows what: the way of each task through its stages.
 
-use super::super::act::Act;
+use super::super::act::{Act, with};
 use super::app::{App, Step, Task};
 use super::pages;
-use super::stage::{Field, Form, Row, Sheet, Stage};
+use super::stage::{Field, Form, Sheet, Stage};
 use super::till::insured;
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ impl App {
             (Step::PayVisit, Stage::Pay(pay)) => {
                 let (payments, tendered) = self.payments();
                 let ask = json!({ "payments": payments, "tendered": tendered, "insured": insured(pay) });
-                let ask = merged(self.visit_ask(), ask);
+                let ask = with(self.visit_ask(), ask);
                 self.ask(Act::Register, ask);
             }
             (Step::Bill, Stage::Bill(bill)) => {
@@ -129,7 +129,7 @@ impl App {
                 let (payments, tendered) = self.payments();
                 let ask =
                     json!({ "payments": payments, "tendered": tendered, "insured": insured(pay), "expect": pay.due });
-                let ask = merged(self.bill_ask(), ask);
+                let ask = with(self.bill_ask(), ask);
                 self.ask(Act::Charge, ask);
             }
             (Step::PickCharge, Stage::List(list)) => {
@@ -283,25 +283,5 @@ impl App {
             _ => Act::FindCharges,
         };
         self.ask(act, json!({ "patient": patient }));
-    }
-}
-
-pub fn merged(one: Value, other: Value) -> Value {
-    let (Value::Object(mut one), Value::Object(other)) = (one, other) else { return Value::Null };
-    one.extend(other.into_iter().filter(|(_, v)| !v.is_null()));
-    Value::Object(one)
-}
-
-/// A row of a list out of an object's fields.
-pub fn row(value: &Value, keys: &[&str], find: &[&str]) -> Row {
-    let text = |key: &str| match &value[key] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Row {
-        cells: keys.iter().map(|k| text(k)).collect(),
-        find: find.iter().map(|k| text(k)).collect::<Vec<_>>().join(" "),
-        value: value.clone(),
     }
 }

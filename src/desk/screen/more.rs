@@ -1,10 +1,9 @@
 //! What a window wants seldom: a new roll of receipts, a spoiled form, who is to be telephoned, what was promised and how it
 //! ends, the hand-over sheet, completing a patient.
 
-use super::super::act::Act;
+use super::super::act::{Act, with};
 use super::super::show;
 use super::app::{App, Step};
-use super::flow::{merged, row};
 use super::pages;
 use super::stage::{Field, Form, List, Row, Sheet, Stage};
 use crossterm::event::KeyCode;
@@ -92,7 +91,7 @@ impl App {
                 let mut ask = pages::person(form);
                 ask.as_object_mut().map(|a| a.remove("unknown"));
                 let patient = self.patient.as_ref().map_or(Value::Null, |p| p["patient"].clone());
-                self.ask(Act::CompletePatient, merged(ask, json!({ "patient": patient })));
+                self.ask(Act::CompletePatient, with(ask, json!({ "patient": patient })));
             }
             (Step::Ending, Stage::List(list)) => {
                 let Some(row) = list.chosen() else { return };
@@ -179,7 +178,7 @@ impl App {
     fn open_list(&mut self, listed: Act, found: &Value, keys: &[&str]) {
         self.listed = listed;
         self.step = Step::Ending;
-        let rows = found.as_array().into_iter().flatten().map(|v| row(v, keys, &[])).collect();
+        let rows = found.as_array().into_iter().flatten().map(|v| pages::row(v, keys, &[])).collect();
         self.stage = Stage::List(pages::list(self, rows, keys));
     }
 }

@@ -3,7 +3,6 @@
 use super::super::act::Act;
 use super::super::words::label;
 use super::app::App;
-use super::flow::row;
 use super::stage::{Due, Field, Form, List, Row};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
@@ -14,6 +13,20 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 fn heads<'a>(app: &App, keys: &[&'a str]) -> Vec<&'a str> {
     keys.iter().map(|k| label(k, app.english())).collect()
+}
+
+/// A row of a list out of an object's fields.
+pub fn row(value: &Value, keys: &[&str], find: &[&str]) -> Row {
+    let text = |key: &str| match &value[key] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Row {
+        cells: keys.iter().map(|k| text(k)).collect(),
+        find: find.iter().map(|k| text(k)).collect::<Vec<_>>().join(" "),
+        value: value.clone(),
+    }
 }
 
 pub fn list(app: &App, rows: Vec<Row>, keys: &[&str]) -> List {

@@ -1,8 +1,7 @@
 //! Money at the window: the bill, what is due, how it is paid, papers that stand for money, and what goes back.
 
-use super::super::act::Act;
+use super::super::act::{Act, with};
 use super::app::{App, Step, Task};
-use super::flow::merged;
 use super::pages;
 use super::stage::{Bill, Due, Field, Form, Pay, Sheet, Stage};
 use crossterm::event::KeyCode;
@@ -38,7 +37,7 @@ impl App {
             payments.push(json!({ "method": pay.chosen().map(|m| m.code.clone()), "card": "" }));
             more = json!({ "payments": payments, "insured": insured(pay) });
         }
-        self.ask(Act::Quote, merged(ask, more));
+        self.ask(Act::Quote, with(ask, more));
     }
 
     pub fn pay(&mut self, quote: &Value) {
@@ -132,7 +131,7 @@ impl App {
                 json!({ "order": self.chosen["order"], "patient": patient, "paper_no": number }),
             );
         } else {
-            let ask = merged(self.visit_ask(), json!({ "paper_no": number }));
+            let ask = with(self.visit_ask(), json!({ "paper_no": number }));
             self.ask(Act::Register, ask);
         }
     }
