@@ -2,7 +2,7 @@
 //! done twice, and to the cent.
 
 use super::Hospital;
-use super::hospital::Desk;
+use super::hospital::{Desk, approved};
 use crate::support::workplace::DB;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -246,12 +246,6 @@ fn window(h: &Hospital, shared: &Shared, n: usize, acts: usize) {
 
 fn pick(shared: &Shared, visits: &[(Value, Value)]) -> Option<(Value, Value)> {
     (!visits.is_empty()).then(|| visits[shared.dice(visits.len())].clone())
-}
-
-fn approved(mut ask: Value) -> Value {
-    ask["approver"] = json!("S02301");
-    ask["approver_secret"] = json!("demo-S02301");
-    ask
 }
 
 /// Cash mostly; else a part by telephone with its number, and the rest in cash.

@@ -29,15 +29,8 @@ fn a_held_charge_of_a_window_holds_nothing_else_that_the_window_did() {
     assert_eq!(first["charges"][0]["number"], "01-0001-W01-00001");
     for n in 0..3 {
         let person = desk.must("new_patient", json!({ "name": "测试", "sex": "1", "phone": format!("1000000000{n}") }));
-        let doctors = desk.must("list_schedules", json!({}))["schedules"].clone();
-        let free = doctors
-            .as_array()
-            .expect("a list")
-            .iter()
-            .find(|s| s["left"].as_i64() > Some(0))
-            .expect("a number")
-            .clone();
-        desk.must("register", json!({ "patient": person["patient"], "schedule": free["schedule"] }));
+        let schedule = desk.free_schedule();
+        desk.must("register", json!({ "patient": person["patient"], "schedule": schedule }));
     }
     let drawer = desk.must("shift", json!({}));
     desk.must("close_shift", json!({ "counted": drawer["cash"] }));
@@ -68,17 +61,10 @@ fn a_cashier_who_goes_to_another_window_goes_on_there_with_numbers_of_that_windo
     let mut first = h.scripted("S02001", "W01");
     first.must("open_shift", json!({ "last_printed": 1 }));
     for (desk, number) in [(&mut first, "01-0001-W01-00001"), (&mut second, "01-0001-W02-00001")] {
-        let doctors = desk.must("list_schedules", json!({}))["schedules"].clone();
-        let free = doctors
-            .as_array()
-            .expect("a list")
-            .iter()
-            .find(|s| s["left"].as_i64() > Some(0))
-            .expect("a number")
-            .clone();
+        let schedule = desk.free_schedule();
         let patient =
             desk.must("new_patient", json!({ "name": "测试", "sex": "1", "phone": "10000000001" }))["patient"].clone();
-        let done = desk.must("register", json!({ "patient": patient, "schedule": free["schedule"] }));
+        let done = desk.must("register", json!({ "patient": patient, "schedule": schedule }));
         assert_eq!(done["charges"][0]["number"], number);
     }
 }

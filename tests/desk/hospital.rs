@@ -1,7 +1,7 @@
 //! The reference HIS on a primary, the whole chain around it, and desks at its windows.
 
 use crate::support::workplace::{DB, Profile};
-use crate::support::{Cluster, Program, Workplace, standby_first};
+use crate::support::{Cluster, Program, Workplace, copy_sample_reports, standby_first};
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -43,9 +43,7 @@ impl Hospital {
         profile.set("desk", "patience", "\"5m\"");
         profile.set("desk", "url", &format!("\"{}\"", standby_first(&standby, &primary, window_role, DB)));
         let work = Workplace::with(profile);
-        for file in crate::support::SAMPLE_REPORTS {
-            std::fs::copy(samples().join(file), work.path().join(file)).expect("copied");
-        }
+        copy_sample_reports(work.path());
         work.run("his-load-standby", &["init"]).expect(0);
         Hospital { primary, standby, work }
     }
@@ -97,6 +95,13 @@ impl Hospital {
     }
 }
 
+/// What a second person signs.
+pub fn approved(mut ask: Value) -> Value {
+    ask["approver"] = json!("S02301");
+    ask["approver_secret"] = json!("demo-S02301");
+    ask
+}
+
 /// A scripted window: asks go in and answers come out, a line each.
 pub struct Desk {
     child: Child,
@@ -126,6 +131,13 @@ impl Desk {
     #[allow(clippy::needless_pass_by_value)] // asks are written where they are made
     pub fn must(&mut self, act: &str, ask: Value) -> Value {
         self.ask(act, &ask).unwrap_or_else(|e| panic!("{act} {ask}: {e}"))
+    }
+
+    /// A doctor who has a number left today: what `register` wants as `schedule`.
+    pub fn free_schedule(&mut self) -> Value {
+        let doctors = self.must("list_schedules", json!({}))["schedules"].clone();
+        let free = doctors.as_array().expect("a list").iter().find(|s| s["left"].as_i64() > Some(0));
+        free.expect("a number is left")["schedule"].clone()
     }
 
     /// Ends it, and gives its last word.

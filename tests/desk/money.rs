@@ -1,7 +1,7 @@
 //! What a window may do with money, one rule after another, on an open standby.
 
 use super::Hospital;
-use super::hospital::Desk;
+use super::hospital::{Desk, approved};
 use crate::support::workplace::DB;
 use serde_json::{Value, json};
 
@@ -11,25 +11,13 @@ fn opened(h: &Hospital, n: usize) -> Desk {
     desk
 }
 
-fn approved(mut ask: Value) -> Value {
-    ask["approver"] = json!("S02301");
-    ask["approver_secret"] = json!("demo-S02301");
-    ask
-}
-
 /// A new patient who is registered, with the visit.
 fn visit(desk: &mut Desk, more: &Value) -> (Value, Value) {
     let mut person = json!({ "name": "测试", "sex": "1", "phone": "10000000001" });
     person.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("an object"));
     let patient = desk.must("new_patient", person)["patient"].clone();
-    let doctor = desk.must("list_schedules", json!({}))["schedules"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|s| s["left"].as_i64() > Some(0))
-        .expect("a number is left")
-        .clone();
-    let visit = desk.must("register", json!({ "patient": patient, "schedule": doctor["schedule"] }));
+    let schedule = desk.free_schedule();
+    let visit = desk.must("register", json!({ "patient": patient, "schedule": schedule }));
     (patient, visit["registration"].clone())
 }
 
@@ -80,16 +68,9 @@ fn a_card_is_not_spent_below_what_the_snapshot_knew() {
     h.to_standby();
     let mut desk = opened(&h, 1);
     let (_, other) = visit(&mut desk, &json!({}));
-    let doctor = desk.must("list_schedules", json!({}))["schedules"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|s| s["left"].as_i64() > Some(0))
-        .expect("a number is left")
-        .clone();
+    let schedule = desk.free_schedule();
     let mine =
-        desk.must("register", json!({ "patient": 1, "schedule": doctor["schedule"], "again": true }))["registration"]
-            .clone();
+        desk.must("register", json!({ "patient": 1, "schedule": schedule, "again": true }))["registration"].clone();
     let exam = item(&mut desk, "EX")["code"].clone();
     let by_card = |visit: &Value, quantity: i32| json!({ "registration": visit, "items": [{ "code": exam, "quantity": quantity }], "payments": [{ "method": "CARD", "card": "C0000000001" }] });
     let why = desk.ask("charge", &by_card(&other, 1)).expect_err("somebody else's card");
@@ -212,8 +193,7 @@ fn insured_patients_end_on_the_list_and_a_roll_that_ends_leaves_charges_valid_an
     }
     assert!(!text.contains("重打") && !text.contains("发票"), "{text}");
     assert!(printed(1).contains("重打第1次"));
-    let raw = h.desk("S02001", "W01", &["print", &id, "--to", &to, "--paper", "58mm"]).run().expect(0);
-    drop(raw);
+    h.desk("S02001", "W01", &["print", &id, "--to", &to, "--paper", "58mm"]).run().expect(0);
     let bytes = std::fs::read(&file).expect("it was printed");
     let (text, _, broken) = encoding_rs::GB18030.decode(&bytes);
     assert!(text.contains("应急收费凭证") && !broken && bytes.starts_with(b"\x1b@"), "{text}");
@@ -258,12 +238,22 @@ fn an_event_is_not_signed_off_while_a_refund_or_an_insurance_settlement_is_open(
     let by_phone = json!({ "registration": insured, "items": [{ "code": lab, "quantity": 1 }], "payments": [{ "method": "WECHAT", "reference": "wx9" }] });
     let charge = desk.must("charge", by_phone)["charges"][0]["charge"].clone();
     desk.must("refund", approved(json!({ "charge": charge, "reason": "患者要求" })));
+    // Somebody shows a paper for a payment that the primary never had.
+    let unpaid = "SELECT patient_id, registration_id, id FROM outpatient.doctor_order WHERE charge_status = 0 ORDER BY id LIMIT 1";
+    let unpaid = h.standby.value(DB, unpaid);
+    let ids: Vec<i64> = unpaid.split('|').map(|n| n.parse().expect("a number")).collect();
+    desk.must("paid_on_paper", json!({ "patient": ids[0], "order": ids[2], "paper_no": "A0102300009" }));
     desk.end();
     h.to_primary(0);
 
     let sign = |code: i32| h.work.run("his-merge", &["sign-off", "01-0001", "--as", "it"]).expect(code);
-    sign(4).says("待退费 refunds due: 1 open").says("医保补结算 insurance to be settled: 2 open");
+    sign(4)
+        .says("待退费 refunds due: 1 open")
+        .says("医保补结算 insurance to be settled: 2 open")
+        .says("not paid on the primary: 1 open");
     let mut desk = h.scripted("S02001", "W01");
+    desk.must("open_shift", json!({}));
+    desk.must("charge", json!({ "registration": ids[1], "orders": [ids[2]] }));
     let due = desk.must("refunds_due", json!({}))["due"][0]["id"].clone();
     desk.must("end_refund_due", json!({ "id": due, "as": "paid", "note": "原路退回" }));
     sign(4).says("医保补结算");

@@ -476,7 +476,7 @@ BEGIN
 END $$;
 
 -- 退费: the invoice becomes type 3, a negative one of type 2 points at it, and what is kept is charged again.
-CREATE FUNCTION desk.give_back(ask jsonb, who desk.session, shift desk.shift, invoice bigint, wanted integer[], reason text) RETURNS jsonb
+CREATE FUNCTION desk.give_back(who desk.session, shift desk.shift, invoice bigint, wanted integer[], reason text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
@@ -543,7 +543,7 @@ BEGIN
   IF done IS NOT NULL THEN RETURN done; END IF;
   shift := desk.my_shift(who);
   PERFORM desk.approver(ask, who);
-  RETURN desk.answer(ask, 'refund', who, desk.give_back(ask, who, shift, desk.want(ask, 'charge')::bigint,
+  RETURN desk.answer(ask, 'refund', who, desk.give_back(who, shift, desk.want(ask, 'charge')::bigint,
     CASE WHEN ask->>'lines' IS NOT NULL THEN ARRAY(SELECT e::integer FROM jsonb_array_elements_text(ask->'lines') AS e) END, desk.want(ask, 'reason')));
 END $$;
 
@@ -567,12 +567,12 @@ BEGIN
     PERFORM desk.refuse('已就诊、已退号或已有医嘱,不能退号', 'seen, cancelled or with orders: cannot be cancelled');
   END IF;
   UPDATE sms_skd SET remain = remain + 1 WHERE id = visit.skd_id;
-  RETURN desk.answer(ask, 'cancel_registration', who, jsonb_build_object('registration', visit.id) || desk.give_back(ask, who, shift,
+  RETURN desk.answer(ask, 'cancel_registration', who, jsonb_build_object('registration', visit.id) || desk.give_back(who, shift,
     (SELECT invoice_id FROM desk.voucher AS v JOIN bms_invoice_record AS i ON i.id = v.invoice_id
       WHERE v.registration_id = visit.id AND v.kind = 'registration' AND i.type = 1), NULL, desk.want(ask, 'reason')));
 END $$;
 
--- 执行科室: D the pharmacy, else a department's code.
+-- 已发药 / 已执行
 CREATE FUNCTION desk.confirm_done(ask jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$

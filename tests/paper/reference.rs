@@ -47,9 +47,7 @@ impl Clinic {
             let file = file.expect("a file");
             fs::copy(file.path(), work.path().join("paper").join(file.file_name())).expect("copied");
         }
-        for file in crate::support::SAMPLE_REPORTS {
-            fs::copy(samples().join(file), work.path().join(file)).expect("copied");
-        }
+        crate::support::copy_sample_reports(work.path());
         Clinic { primary, standby, work }
     }
 

@@ -28,9 +28,7 @@ fn morning() -> Opened {
     );
     let profile = std::fs::read_to_string(samples().join("his.toml")).expect("the sample's profile");
     let o = Opened::over(primary, standby, &profile[profile.find("[[table]]").expect("tables")..]);
-    for file in crate::support::SAMPLE_REPORTS {
-        std::fs::copy(samples().join(file), o.work.path().join(file)).expect("copied");
-    }
+    crate::support::copy_sample_reports(o.work.path());
     for i in 1..=6 {
         o.window(&[
             &format!("SELECT outpatient.window_register({i}, {i})"),

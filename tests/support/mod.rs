@@ -13,7 +13,7 @@ pub mod session;
 pub mod sql;
 pub mod workplace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,14 @@ pub fn real_his() -> Option<PathBuf> {
 /// The reports that the sample's profile names, which lie beside it.
 pub const SAMPLE_REPORTS: [&str; 5] =
     ["price-drift.sql", "slot-drift.sql", "refunds-due.sql", "insurance-due.sql", "paid-on-paper.sql"];
+
+/// Lays them beside a profile in `folder`.
+pub fn copy_sample_reports(folder: &Path) {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/his");
+    for file in SAMPLE_REPORTS {
+        std::fs::copy(samples.join(file), folder.join(file)).expect("copied");
+    }
+}
 
 /// Asks again every few milliseconds until the answer is yes; panics with what it waited for after the limit.
 pub fn wait_until(what: &str, limit: Duration, mut yes: impl FnMut() -> bool) {
