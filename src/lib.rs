@@ -22,11 +22,13 @@ pub mod load;
 pub mod merge;
 pub mod money;
 pub mod paper;
+pub mod plan;
 pub mod profile;
 pub mod queue;
 pub mod snapshot;
 pub mod standby;
 pub mod store;
 pub mod switch;
+pub mod watch;
 
 pub use error::{Cannot, Error, Exit, Result};

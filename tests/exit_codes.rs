@@ -324,11 +324,11 @@ fn desk(h: &mut Hospital) {
 }
 
 /// A lock that somebody holds as long as this lives.
-fn held(h: &Hospital, kind: &str) -> File {
+pub fn held(h: &Hospital, kind: &str) -> File {
     let path = h.work.store().join(format!("locks/{kind}.lock"));
     let lock = OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();
     lock.lock().unwrap();
-    let holder = r#"{"program":"somebody","pid":1,"host":"elsewhere","by":"anna","since":"2026-11-23T01:02:03Z"}"#;
+    let holder = r#"{"program":"somebody","pid":1,"host":"elsewhere","by":"anna","since":"2020-01-01T01:02:03Z"}"#;
     fs::write(path, holder).unwrap();
     lock
 }

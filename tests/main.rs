@@ -19,3 +19,4 @@ mod switch;
 mod synced;
 mod times;
 mod triggers;
+mod watch;

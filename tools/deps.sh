@@ -38,6 +38,14 @@ have ps || need procps "procps (ps)"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] || [ -d /etc/pki ] ||
     need ca-certificates "the certificates of the public authorities"
 
+faketime=
+for file in /usr/lib/*/faketime/libfaketime.so.1; do
+    if [ -f "$file" ]; then faketime=$file; fi
+done
+[ -n "$faketime" ] || need faketime "libfaketime"
+have systemd-analyze || need systemd "systemd-analyze"
+have dpkg-deb || have promtool || need prometheus "promtool of Prometheus"
+
 # Rust: what apt has is too old on most systems, so it is named and not installed.
 rust=$(cargo --version 2>/dev/null | cut -d ' ' -f 2 || true)
 rust_fits=$(printf '%s\n%s\n' "$rust_needed" "${rust:-0}" | sort -V | head -n 1)
@@ -89,3 +97,6 @@ if [ "$rust_fits" = no ]; then
     say_rust
     exit 1
 fi
+
+# His-watch's metrics are checked with it; it is taken out of its package, which would start a server.
+if [ "${1:-}" != --check ]; then "$(dirname "$0")/promtool.sh" >/dev/null; fi

@@ -1,8 +1,9 @@
 //! Where a server is and how to connect: URLs of the profile, passwords, time limits.
 
-use super::pgpass;
 use super::tls::Tls;
+use super::{certificate, pgpass};
 use crate::error::{Error, Exit, Result};
+use chrono::{DateTime, Utc};
 use postgres::config::Host;
 use postgres::{Client, Config};
 use std::sync::mpsc;
@@ -189,6 +190,12 @@ impl Server {
             server.connect_within(&database, limit).is_ok_and(|mut c| c.simple_query("SELECT").is_ok())
         })
         .unwrap_or(false)
+    }
+
+    /// When the certificate that this server shows expires; `None` when it is reached without TLS.
+    pub fn certificate_ends(&self) -> Result<Option<DateTime<Utc>>> {
+        let ends = certificate::ends(&self.tls, &self.host(), self.port(), Duration::from_secs(3));
+        ends.map_err(|reason| Error::unreachable(format!("look at the certificate of the {}", self.side), reason))
     }
 
     /// Variables under which `pg_dump` and its kind reach `database` of this server; the password goes this way, not by argument.

@@ -1,5 +1,6 @@
 //! Connections to the two servers, and the SQL that is run there.
 
+mod certificate;
 mod connect;
 mod pgpass;
 pub mod programs;
@@ -8,6 +9,7 @@ pub mod sql;
 mod tls;
 mod windows;
 
+pub use certificate::SSL_REQUEST;
 pub use connect::{Server, Side, within};
 pub use postgres::{Client, Transaction};
 pub use windows::Windows;

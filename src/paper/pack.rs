@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the store notes the last pack.
 const NOTE: &str = "paper/pack.json";
@@ -30,6 +30,9 @@ pub struct Packed {
     pub data_until: DateTime<Utc>,
     pub slips: u64,
     pub pages: usize,
+    /// SHA-256 of the tables that its pages were made of, by name.
+    #[serde(default)]
+    pub tables: BTreeMap<String, String>,
 }
 
 /// The last pack; `None` before the first.
@@ -81,7 +84,7 @@ pub fn write(site: &Site, to: &Path) -> Result<Packed> {
     }
     let (at, data_until) = (Utc::now(), snapshot.manifest.taken_at);
     let snapshot_id = snapshot.manifest.snapshot.clone();
-    let pages = pages(site, snapshot, &file)?;
+    let (pages, tables) = pages(site, snapshot, &file)?;
     let (zone, language) = (clock::zone(&site.profile.site), site.profile.site.language.as_str());
     let index = context! {
         language, site => &site.profile.site.name, t => templates::words(language), slips => listed, pages => &pages,
@@ -97,7 +100,7 @@ pub fn write(site: &Site, to: &Path) -> Result<Packed> {
     }
     file(sums::FILE, &sums::text(&hashes))?;
     put_in_place(&unfinished, &to).cannot(doing())?;
-    let packed = Packed { at, path: to, snapshot: snapshot_id, data_until, slips: count, pages: pages.len() };
+    let packed = Packed { at, path: to, snapshot: snapshot_id, data_until, slips: count, pages: pages.len(), tables };
     let note = serde_json::to_vec_pretty(&packed).cannot("note the print pack")?;
     site.store.replace(NOTE, &note)?;
     let detail = json!({ "path": packed.path, "snapshot": packed.snapshot, "slips": count });
@@ -127,12 +130,17 @@ fn numbers(site: &Site, register: &mut Register, slip: &Slip, count: u64, window
     register.issue(&Wanted { series: &series, count, to: window, epoch, packed: true }, None)
 }
 
-/// The runbook page, and every `page-*.html` of the hospital's templates.
-fn pages(site: &Site, snapshot: Snapshot, file: &impl Fn(&str, &str) -> Result<()>) -> Result<Vec<String>> {
+/// The runbook page, and every `page-*.html` of the hospital's templates; with the tables that they were made of.
+fn pages(
+    site: &Site,
+    snapshot: Snapshot,
+    file: &impl Fn(&str, &str) -> Result<()>,
+) -> Result<(Vec<String>, BTreeMap<String, String>)> {
     let mut environment = templates::environment(&site.profile);
     let (zone, language) = (clock::zone(&site.profile.site), site.profile.site.language.as_str());
     let taken_at = snapshot.manifest.taken_at;
-    tables(&mut environment, snapshot);
+    let used = Used::default();
+    tables(&mut environment, snapshot, &used);
     let context = context! {
         language, site => &site.profile.site.name, t => templates::words(language),
         today => taken_at.with_timezone(&zone).date_naive().to_string(), data_until => clock::full(zone, taken_at),
@@ -151,18 +159,22 @@ fn pages(site: &Site, snapshot: Snapshot, file: &impl Fn(&str, &str) -> Result<(
             .cannot(format!("write the page '{name}'"))?;
         file(name, &text)?;
     }
-    Ok(names)
+    let used = used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((names, used))
 }
+
+/// The tables that a page has read, with their SHA-256.
+type Used = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// What a page may ask of the snapshot: `rows(table)`, `find(table, column, values)`, `by(rows, column)`,
 /// `valid(rows, from, to, day)`.
-fn tables(environment: &mut Environment<'static>, snapshot: Snapshot) {
+fn tables(environment: &mut Environment<'static>, snapshot: Snapshot, used: &Used) {
     let snapshot = Arc::new(snapshot);
-    let all = Arc::clone(&snapshot);
-    environment.add_function("rows", move |table: String| read(&all, &table, None));
+    let (all, of_all, used) = (Arc::clone(&snapshot), Arc::clone(used), Arc::clone(used));
+    environment.add_function("rows", move |table: String| read(&all, &of_all, &table, None));
     environment.add_function("find", move |table: String, column: String, values: Vec<Value>| {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        read(&snapshot, &table, Some((&column, &values)))
+        read(&snapshot, &used, &table, Some((&column, &values)))
     });
     environment
         .add_function("valid", |rows: Vec<Value>, from: String, to: String, day: String| valid(rows, &from, &to, &day));
@@ -184,10 +196,16 @@ fn valid(rows: Vec<Value>, from: &str, to: &str, day: &str) -> Result<Vec<Value>
 }
 
 /// Rows of a table; only those whose column has one of the values, so that of a large table little is kept.
-fn read(snapshot: &Snapshot, table: &str, only: Option<(&str, &[String])>) -> Result<Value, minijinja::Error> {
+fn read(
+    snapshot: &Snapshot,
+    used: &Used,
+    table: &str,
+    only: Option<(&str, &[String])>,
+) -> Result<Value, minijinja::Error> {
     let bad = |why: String| minijinja::Error::new(ErrorKind::InvalidOperation, format!("table '{table}': {why}"));
     let found = snapshot.manifest.tables.iter().find(|t| t.table.to_string() == table);
     let found = found.ok_or_else(|| bad("the snapshot has no such table".to_owned()))?;
+    used.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), found.sha256.clone());
     let input = snapshot.csv(found).map_err(|e| bad(e.to_string()))?;
     let mut reader = csv::Reader::from_reader(input);
     let header: Vec<String> = reader.headers().map_err(|e| bad(e.to_string()))?.iter().map(str::to_owned).collect();

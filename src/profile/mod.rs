@@ -4,10 +4,12 @@ mod desk;
 mod parse;
 mod reader;
 mod slip;
+mod watch;
 
 pub use desk::{Desk, Paper as Printed};
 pub use reader::Mistake;
 pub use slip::{Column, Form, OWN_FIELDS, Paper, Slip, Words};
+pub use watch::{Check, Plan, Watch};
 
 use crate::catalog::Name;
 use crate::db::{Server, Side};
@@ -158,6 +160,9 @@ pub struct Profile {
     pub paper: Paper,
     pub slips: Vec<Slip>,
     pub desk: Desk,
+    pub watch: Watch,
+    pub checks: Vec<Check>,
+    pub plan: Plan,
 }
 
 impl Profile {

@@ -2,7 +2,7 @@
 
 use super::reader::{Mistake, Mistakes, Section};
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
-use super::{desk, slip};
+use super::{desk, slip, watch};
 use crate::catalog::{Name, split_name};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,8 +34,10 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         let (name, list) = (key.get_ref().as_ref(), matches!(value.get_ref(), DeValue::Array(_)));
         let expected = match name {
             "format" => continue,
-            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" => false,
-            "table" | "numbers" | "report" | "slip" => true,
+            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" | "watch" | "plan" => {
+                false
+            }
+            "table" | "numbers" | "report" | "slip" | "check" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
                 continue;
@@ -81,6 +83,11 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let slips = slip::slips(root, text, &base, &mut mistakes);
     let (table, offset) = section("desk");
     let desk = desk::desk(Section::new("[desk]", table, offset, &mut mistakes));
+    let (table, offset) = section("watch");
+    let watch = watch::watch(Section::new("[watch]", table, offset, &mut mistakes));
+    let (table, offset) = section("plan");
+    let plan = watch::plan(Section::new("[plan]", table, offset, &mut mistakes), &base);
+    let checks = watch::checks(root, &base, &mut mistakes);
     if let Some((kind, _)) = paper.pack.iter().find(|(kind, _)| !slips.iter().any(|s| s.kind == *kind)) {
         mistakes.at(offset, format!("[paper]: 'pack' names '{kind}', which is no [[slip]] of this profile"));
     }
@@ -106,6 +113,9 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         paper,
         slips,
         desk,
+        watch,
+        checks,
+        plan,
     })
 }
 

@@ -21,7 +21,8 @@ pub struct Paper {
 }
 
 /// What people call something, in both languages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Words {
     pub zh: String,
     pub en: String,

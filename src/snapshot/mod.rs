@@ -25,7 +25,7 @@ pub use check::{Checked, check};
 pub use cli::{Cli, main};
 pub use copy::{OfflineCopy, copy, offline_copy};
 pub use findings::Finding;
-pub use list::{Listed, Snapshot, ids, list, open};
+pub use list::{Listed, Snapshot, ids, list, open, time_of};
 pub use origin::marks;
 pub use prune::{Pruned, prune};
 pub use take::{Plan, Taken, plan, take};

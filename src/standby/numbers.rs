@@ -26,7 +26,7 @@ struct Block {
 }
 
 /// Highest number seen of each block; nothing below its first.
-type Seen = BTreeMap<Name, i64>;
+pub type Seen = BTreeMap<Name, i64>;
 
 /// Sets each block's sequence in the database of `client` to go on after the highest number that this or another
 /// generation, the store, its batches, the owning column here or (when asked: for at most that long) on the primary has
@@ -43,12 +43,7 @@ pub fn advance(
     if blocks.is_empty() {
         return Ok(Vec::new());
     }
-    let mut seen = Seen::new();
-    let state = site.store.state()?;
-    for block in &blocks {
-        note(&mut seen, block, state.numbers.get(&block.sequence.to_string()).copied());
-    }
-    in_batches(site, &blocks, &mut seen)?;
+    let mut seen = seen_by_the_store(site)?;
     in_other_generations(site, client, &blocks, &mut seen)?;
     if let Some(limit) = ask_primary {
         on_primary(site, &blocks, limit, &mut seen);
@@ -104,6 +99,27 @@ pub fn remember(site: &Site, client: &mut Client) -> Result<()> {
     }
     State::update(&site.store, |s| seen.iter().for_each(|(name, last)| s.saw_number(&name.to_string(), *last)))
         .map(drop)
+}
+
+/// How far the store and its batches have seen each block used.
+pub fn seen_by_the_store(site: &Site) -> Result<Seen> {
+    let (mut seen, blocks, state) = (Seen::new(), blocks(site), site.store.state()?);
+    for block in &blocks {
+        note(&mut seen, block, state.numbers.get(&block.sequence.to_string()).copied());
+    }
+    in_batches(site, &blocks, &mut seen)?;
+    Ok(seen)
+}
+
+/// How far each block has been used in the database of `client`, by its sequence.
+pub fn seen_by(site: &Site, client: &mut Client) -> Result<Seen> {
+    let mut seen = Seen::new();
+    for block in &blocks(site) {
+        if is_there(client, &block.sequence)? {
+            position(client, block, &mut seen)?;
+        }
+    }
+    Ok(seen)
 }
 
 fn blocks(site: &Site) -> Vec<Block> {

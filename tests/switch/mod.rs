@@ -29,7 +29,7 @@ CREATE TABLE op.charge (id bigserial PRIMARY KEY, total numeric(12,4) NOT NULL, 
 GRANT USAGE ON SCHEMA op TO his_app; GRANT ALL ON ALL TABLES IN SCHEMA op TO his_app; GRANT ALL ON ALL SEQUENCES IN SCHEMA op TO his_app;
 INSERT INTO op.charge (total, who) SELECT i, 'before' FROM generate_series(1, 20) i;";
 
-const TABLES: &str = r#"
+pub const TABLES: &str = r#"
 [[table]]
 name = "op.charge"
 capture = true

@@ -1,0 +1,2 @@
+-- What time it is there.
+SELECT pg_catalog.clock_timestamp();
