@@ -18,6 +18,8 @@ pub mod desk;
 pub mod error;
 pub mod export;
 pub mod formats;
+pub mod hook;
+pub mod incident;
 pub mod load;
 pub mod merge;
 pub mod money;

@@ -6,6 +6,7 @@ mod exit_codes;
 mod export;
 mod gate;
 mod harness;
+mod incident;
 mod load;
 mod man_pages;
 mod merge;

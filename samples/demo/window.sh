@@ -17,7 +17,7 @@ while [ ! -e "$stop" ]; do
   esac
   seed=$((number * 1000003 + turn))
   # The port is asked for in the same statement, so that it names the server that did the work.
-  answer=$(PGOPTIONS='-c client_min_messages=error' psql -X -At -v ON_ERROR_STOP=1 -d "$connection" \
+  answer=$(PGAPPNAME="window $number" PGOPTIONS='-c client_min_messages=error' psql -X -At -v ON_ERROR_STOP=1 -d "$connection" \
     -c "SELECT current_setting('port') || ' ' || outpatient.$act($number, $seed)" 2>&1)
   code=$?
   printf '%s %s %s %s\n' "$(date +%s.%N)" "$code" "$act" "$(printf '%s' "$answer" | tr '\n' ' ')" >>"$log"

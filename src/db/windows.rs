@@ -60,7 +60,7 @@ impl Windows {
                 }
             };
             let (user, database) = (config.get_user().unwrap_or_default(), config.get_dbname().unwrap_or_default());
-            one.port(port).user(user).dbname(database).application_name("his-desk").options(SESSION);
+            one.port(port).user(user).dbname(database).options(SESSION);
             one.connect_timeout(HOST_LIMIT).keepalives(true).keepalives_idle(Duration::from_secs(5));
             one.target_session_attrs(TargetSessionAttrs::ReadWrite);
             match config.get_password() {
@@ -78,11 +78,12 @@ impl Windows {
         Ok(Windows { hosts })
     }
 
-    /// A session on the first host that takes writes.
-    pub fn connect(&self) -> Result<Client> {
+    /// A session on the first host that takes writes, under the name `application`.
+    pub fn connect(&self, application: &str) -> Result<Client> {
         let mut reasons = Vec::new();
         for (name, config, tls) in &self.hosts {
-            let (config, tls) = (config.clone(), tls.clone());
+            let (mut config, tls) = (config.clone(), tls.clone());
+            config.application_name(application);
             match within(HOST_LIMIT, move || tls.connect(&config)) {
                 Some(Ok(client)) => return Ok(client),
                 Some(Err(e)) => reasons.push(format!("{name}: {}", e.reason())),

@@ -148,7 +148,9 @@ impl Line {
     /// Connected and logged in.
     fn begin(&mut self) -> Attempt {
         if self.client.is_none() {
-            match self.windows.connect() {
+            // By this the report of an event tells the windows apart.
+            let window = self.cashier.as_ref().map_or("", |c| c.window.as_str());
+            match self.windows.connect(format!("his-desk {window}").trim()) {
                 Ok(client) => self.client = Some(client),
                 Err(e) if e.exit() == Exit::Unreachable => return Attempt::Lost(e.reason()),
                 Err(e) => return Attempt::Refused(e),

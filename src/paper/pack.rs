@@ -84,7 +84,11 @@ pub fn write(site: &Site, to: &Path) -> Result<Packed> {
     }
     let (at, data_until) = (Utc::now(), snapshot.manifest.taken_at);
     let snapshot_id = snapshot.manifest.snapshot.clone();
-    let (pages, tables) = pages(site, snapshot, &file)?;
+    let (mut pages, tables) = pages(site, snapshot, &file)?;
+    for (name, text) in crate::incident::pack_pages(site)? {
+        file(&name, &text)?;
+        pages.push(name);
+    }
     let (zone, language) = (clock::zone(&site.profile.site), site.profile.site.language.as_str());
     let index = context! {
         language, site => &site.profile.site.name, t => templates::words(language), slips => listed, pages => &pages,

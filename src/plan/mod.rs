@@ -11,7 +11,7 @@ use crate::profile::Words;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The only version of the plan there is.
@@ -182,6 +182,10 @@ pub struct Plan {
     pub name: Words,
     pub reviewed: NaiveDate,
     pub reviewed_by: String,
+    /// A file beside the plan with its levels, so that the form with four and the one with three are one word apart.
+    #[serde(default)]
+    pub levels: Option<PathBuf>,
+    #[serde(default)]
     pub level: Vec<Level>,
     pub group: Vec<Group>,
     pub role: Vec<Role>,
@@ -193,6 +197,12 @@ pub struct Plan {
     pub supply: Vec<Supply>,
     #[serde(default)]
     pub notice: Vec<Notice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Levels {
+    level: Vec<Level>,
 }
 
 impl Plan {
@@ -208,13 +218,23 @@ impl Plan {
     /// Reads and checks a plan; every mistake that is not one of grammar is in the error, a line each.
     pub fn read(path: &Path) -> Result<Plan> {
         let doing = || format!("use the emergency plan '{}'", path.display());
-        let text = std::fs::read_to_string(path).cannot(doing()).map_err(|e| e.with_exit(Exit::Usage))?;
         let hint = "mend the plan; his-plan.toml(5) describes it, samples/plan/plan.toml is a complete one.";
-        let plan: Plan = toml::from_str(&text).map_err(|e| Error::usage(doing(), e.to_string().trim()).hint(hint))?;
+        let text = |path: &Path| {
+            let doing = format!("use the emergency plan '{}'", path.display());
+            std::fs::read_to_string(path).cannot(doing).map_err(|e| e.with_exit(Exit::Usage))
+        };
+        let wrong = |e: toml::de::Error| Error::usage(doing(), e.to_string().trim()).hint(hint);
+        let mut plan: Plan = toml::from_str(&text(path)?).map_err(wrong)?;
         if plan.format != FORMAT {
             let reason = format!("its format is {} (expected {FORMAT})", plan.format);
             return Err(Error::usage(doing(), reason).hint(hint));
         }
+        if let Some(file) = &plan.levels {
+            let file = path.parent().unwrap_or(Path::new("")).join(file);
+            let levels: Levels = toml::from_str(&text(&file)?).map_err(wrong)?;
+            plan.level.extend(levels.level);
+        }
+        plan.level.sort_by_key(|l| l.level);
         let mistakes = check::mistakes(&plan);
         if mistakes.is_empty() {
             return Ok(plan);

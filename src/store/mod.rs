@@ -22,6 +22,9 @@ use std::path::{Path, PathBuf};
 /// What every store has; its mirror has the same.
 const DIRECTORIES: [&str; 6] = ["", "snapshots", "queue", "paper", "receipts", "locks"];
 
+/// Where the log of the command post lies.
+const INCIDENTS: &str = "incidents.jsonl";
+
 /// Where the register of slip numbers lies.
 const REGISTER: &str = "paper/numbers.jsonl";
 
@@ -138,9 +141,15 @@ impl Store {
         Chain::new(self.clone(), REGISTER, chain::Torn::Dropped)
     }
 
+    /// The log of the command post.
+    #[must_use]
+    pub fn incidents(&self) -> Chain {
+        Chain::new(self.clone(), INCIDENTS, chain::Torn::Dropped)
+    }
+
     /// The chains that the mirror has too.
-    fn chains(&self) -> [Chain; 2] {
-        [Chain::new(self.clone(), journal::FILE, chain::Torn::Kept), self.register()]
+    fn chains(&self) -> [Chain; 3] {
+        [Chain::new(self.clone(), journal::FILE, chain::Torn::Kept), self.register(), self.incidents()]
     }
 
     /// Takes the lock of `kind`, or says who holds it since when (exit 7). What an emergency could not write into the
@@ -151,6 +160,11 @@ impl Store {
             mirror::catch_up(self, kind)?;
         }
         Ok(lock)
+    }
+
+    /// Held while the log of the command post is read and written on: two people may do so at once.
+    pub fn incident_lock(&self) -> Result<Lock> {
+        self.brief_lock("incident")
     }
 
     /// Takes a lock that is held for the moment of one write.

@@ -3,15 +3,10 @@
 use crate::cli::Site;
 use crate::error::Result;
 use crate::store::{Event, Mode};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// A hook that takes longer is ended: the windows wait for nobody's mail server.
-const LIMIT: Duration = Duration::from_secs(10);
+use std::process::Command;
+use std::time::Instant;
 
 /// What a hook is told.
 #[derive(Debug, Clone, Copy)]
@@ -42,32 +37,13 @@ pub fn run(site: &Site, moved: Moved<'_>) -> Result<Vec<String>> {
 
 fn one(hook: &Path, moved: Moved<'_>) -> Result<(), String> {
     let event = moved.event;
-    let mut child = Command::new(hook)
+    let mut command = Command::new(hook);
+    command
         .env("HIS_MOVE", moved.to)
         .env("HIS_MODE", moved.mode.to_string())
         .env("HIS_EVENT", &event.id)
         .env("HIS_REASON", &event.reason)
         .env("HIS_LEVEL", event.level.map(|l| l.to_string()).unwrap_or_default())
-        .env("HIS_DATA_UNTIL", event.data_until.map(|t| t.to_rfc3339()).unwrap_or_default())
-        .stdin(Stdio::null())
-        // Standard output is for our one result.
-        .stdout(Stdio::from(std::io::stderr()))
-        .process_group(0)
-        .spawn()
-        .map_err(|e| format!("cannot be run: {e}"))?;
-    let started = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(format!("ended with {status}")),
-            Ok(None) if started.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(10)),
-            Ok(None) => {
-                // With all that it started, or a sleeping grandchild would hold our standard error open.
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                let _ = child.wait();
-                return Err(format!("did not end within {} s and was ended", LIMIT.as_secs()));
-            }
-            Err(e) => return Err(format!("cannot be waited for: {e}")),
-        }
-    }
+        .env("HIS_DATA_UNTIL", event.data_until.map(|t| t.to_rfc3339()).unwrap_or_default());
+    crate::hook::run(&mut command, None)
 }

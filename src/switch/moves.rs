@@ -35,7 +35,7 @@ pub fn begin(site: &Site, event: &Event, to: Mode) -> Result<State> {
         let begun_at = s.moving.as_ref().filter(|m| m.to == to).map_or_else(Utc::now, |m| m.begun_at);
         s.moving = Some(Move { to, begun_at, step: "begun".to_owned() });
     })?;
-    let detail = json!({ "reason": event.reason, "ordered_by": event.ordered_by, "level": event.level, "generation": event.generation });
+    let detail = json!({ "reason": event.reason, "ordered_by": event.ordered_by, "level": event.level, "generation": event.generation, "data_until": event.data_until });
     site.store.journal().write(&site.by, &act(to), Some(&event.id), "begun", detail)?;
     Ok(state)
 }

@@ -4,12 +4,13 @@ use super::{Measure, Sheet, State};
 use crate::cli::Site;
 use crate::clock;
 use crate::error::Result;
+use crate::incident;
 use crate::plan::Plan;
 use crate::store::Act;
-use chrono::{NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::time::Duration;
 
-pub(super) const NAMES: &[&str] = &["plan", "contacts", "restore-test", "drill"];
+pub(super) const NAMES: &[&str] = &["plan", "contacts", "supplies", "restore-test", "drill"];
 
 pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     let (acts, _) = site.store.journal().read()?;
@@ -34,7 +35,9 @@ pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
         Ok(plan) => plan,
         Err(e) => {
             sheet.add("plan", State::Warning, e.to_string()).hint(e.hint_text());
-            sheet.add("contacts", State::Unknown, "there is no plan to read them from");
+            for name in ["contacts", "supplies"] {
+                sheet.add(name, State::Unknown, "there is no plan to read them from");
+            }
             return Ok(());
         }
     };
@@ -44,12 +47,32 @@ pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     sheet
         .add("plan", state, format!("reviewed on {} by {}", plan.reviewed, plan.reviewed_by))
         .hint("read the plan together, change what is no longer so, and set `reviewed`.");
-    contacts(sheet, &plan, old);
+    contacts(sheet, &plan, &old);
+    supplies(sheet, &plan, &acts, |at| old(at.with_timezone(&clock::zone(&site.profile.site)).date_naive()));
     Ok(())
 }
 
+/// Forms and devices: as many as the plan wants, and counted by somebody.
+fn supplies(sheet: &mut Sheet, plan: &Plan, acts: &[Act], old: impl Fn(DateTime<Utc>) -> bool) {
+    let counted = incident::counted(acts);
+    let mut findings = Vec::new();
+    for supply in &plan.supply {
+        match counted.get(&supply.id) {
+            None => findings.push((State::Warning, format!("{} was never counted", supply.id))),
+            Some(c) if c.count < supply.least => {
+                findings.push((State::Warning, format!("{}: {} (at least {})", supply.id, c.count, supply.least)));
+            }
+            Some(c) if old(c.at) => findings.push((State::Warning, format!("{} was not counted for long", supply.id))),
+            Some(_) => {}
+        }
+    }
+    sheet
+        .add_all("supplies", &findings, format!("{} kinds, enough of each", plan.supply.len()))
+        .hint("refill them, and say so: his-incident supplies --counted SUPPLY=COUNT.");
+}
+
 /// Names are in the plan for everybody to read; here only how many are old, and of which role.
-fn contacts(sheet: &mut Sheet, plan: &Plan, old: impl Fn(NaiveDate) -> bool) {
+fn contacts(sheet: &mut Sheet, plan: &Plan, old: &impl Fn(NaiveDate) -> bool) {
     let people = plan.role.iter().flat_map(|r| r.person.iter().map(move |p| (r.id.as_str(), p.checked)));
     let outside = plan.contact.iter().map(|c| (c.name.en.as_str(), c.checked));
     let all: Vec<(&str, NaiveDate)> = people.chain(outside).collect();

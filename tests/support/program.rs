@@ -43,6 +43,7 @@ impl Program {
             "his-merge" => env!("CARGO_BIN_EXE_his-merge"),
             "his-import-paper" => env!("CARGO_BIN_EXE_his-import-paper"),
             "his-desk" => env!("CARGO_BIN_EXE_his-desk"),
+            "his-incident" => env!("CARGO_BIN_EXE_his-incident"),
             "his-watch" => env!("CARGO_BIN_EXE_his-watch"),
             other => panic!("there is no program {other}"),
         })

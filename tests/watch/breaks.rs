@@ -290,7 +290,15 @@ fn an_old_plan_old_contacts_and_a_role_without_a_deputy_are_told() {
     assert_eq!(turned(&hospital, &before), ["contacts warning", "DEGRADED"]);
     assert_eq!(text(&look(&hospital), "contacts"), "without a deputy: commander");
     fs::remove_file(&path).unwrap();
-    assert_eq!(turned(&hospital, &before), ["contacts unknown", "plan warning", "DEGRADED"]);
+    assert_eq!(turned(&hospital, &before), ["contacts unknown", "plan warning", "supplies unknown", "DEGRADED"]);
+}
+
+#[test]
+fn supplies_below_their_minimum_or_not_counted_are_told() {
+    let (hospital, before) = ready();
+    hospital.work.run("his-incident", &["supplies", "--counted", "slips=99"]).expect(0);
+    assert_eq!(turned(&hospital, &before), ["supplies warning", "DEGRADED"]);
+    assert_eq!(text(&look(&hospital), "supplies"), "slips: 99 (at least 100)");
 }
 
 #[test]

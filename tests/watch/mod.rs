@@ -51,6 +51,14 @@ checked = "TODAY"
 id = "server"
 name = { zh = "服务器故障", en = "server" }
 switch = true
+[[supply]]
+id = "slips"
+kind = "form"
+name = { zh = "手工单", en = "slips" }
+unit = { zh = "份", en = "sheets" }
+least = 100
+place = { zh = "应急箱", en = "box" }
+fetches = "commander"
 [[task]]
 id = "report-up"
 role = "commander"
@@ -75,6 +83,7 @@ pub fn well() -> Hospital {
     fs::create_dir(&offline).unwrap();
     hospital.work.run("his-snapshot", &["copy", "--to", "offline"]).expect(0);
     hospital.work.run("his-switch", &["drill"]).expect(0);
+    hospital.work.run("his-incident", &["supplies", "--counted", "slips=100"]).expect(0);
     hospital
 }
 

@@ -25,6 +25,7 @@ pub use paper::{Paper, Slips};
 pub use read::Oversold;
 pub use reports::Report;
 pub use sheet::{Kind, Line, Sheet};
+pub use show::json;
 pub(super) use values::compared_tables;
 
 use super::{Account, Primary, connect, ledger, require_same_primary, session, shape, sign_off, stage, target};
