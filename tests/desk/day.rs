@@ -125,7 +125,7 @@ pub fn a_day(h: &Hospital, site: &'static Site, look: impl FnOnce()) {
                     continue;
                 }
                 next = done + 10;
-                killed += h.standby.rows(DB, "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'his-desk' ORDER BY random() LIMIT 3) AS p").len();
+                killed += h.standby.rows(DB, "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'his-desk%' ORDER BY random() LIMIT 3) AS p").len();
             }
             killed
         });
