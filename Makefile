@@ -5,7 +5,8 @@ DESTDIR ?=
 CARGO ?= cargo
 INSTALL ?= install
 
-PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge his-import-paper his-desk
+PROGRAMS = his-snapshot his-load-standby his-switch his-export-queue his-merge his-import-paper his-desk \
+	his-watch his-incident his-drill
 TARGET = $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BUILT = $(PROGRAMS:%=$(TARGET)/release/%)
 BINDIR = $(DESTDIR)$(PREFIX)/bin

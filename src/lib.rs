@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod db;
 pub mod desk;
+pub mod drill;
 pub mod error;
 pub mod export;
 pub mod formats;

@@ -2,6 +2,7 @@ mod account;
 mod backfill;
 mod circle;
 mod desk;
+mod drill;
 mod exit_codes;
 mod export;
 mod gate;

@@ -57,9 +57,9 @@ pub fn write(
     durable::make_dir(to).cannot(doing())?;
     let page = page(site, notice, &zh, &en, &clock::full(clock::zone(&site.profile.site), Utc::now()))?;
     let stem = format!("{}-{}", Utc::now().with_timezone(&clock::zone(&site.profile.site)).format("%H%M%S"), notice.id);
-    let plain = format!("{}\n\n{zh}\n\n{}\n\n{en}\n", notice.title.zh, notice.title.en);
+    let both = format!("{}\n\n{zh}\n\n{}\n\n{en}\n", notice.title.zh, notice.title.en);
     let mut files = Vec::new();
-    for (extension, text) in [("html", &page), ("txt", &plain)] {
+    for (extension, text) in [("html", &page), ("txt", &both)] {
         let path = to.join(format!("{stem}.{extension}"));
         durable::replace(&path, text.as_bytes()).cannot(format!("write '{}'", path.display()))?;
         files.push(path);
@@ -136,7 +136,7 @@ fn filled(
     ];
     let mut values: BTreeMap<String, String> = own.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     values.extend(set.iter().cloned());
-    templates::fill(&notice.text.of(language).to_owned(), &values).map_err(|e| {
+    templates::fill(notice.text.of(language), &values).map_err(|e| {
         Error::usage(format!("write the notice '{}'", notice.id), e)
             .hint("give what its text asks for with --set NAME=TEXT.")
     })

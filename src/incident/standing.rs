@@ -60,7 +60,7 @@ pub fn phases(plan: &Plan, incident: &Incident, moves: &[Act]) -> Vec<(DateTime<
     if let Some(start) = incident.started() {
         found.push((start.at, Phase::Response));
     }
-    let moved = |names: &[&str]| moves.iter().find(|a| names.contains(&a.act.as_str())).map(|a| a.at);
+    let of_switch = |names: &[&str]| moves.iter().find(|a| names.contains(&a.act.as_str())).map(|a| a.at);
     let first_task = |phase: Phase| {
         let of_phase = |t: &str| plan.task.iter().any(|p| p.id == t && p.phase == phase);
         incident.records.iter().find(|r| matches!(&r.said, Said::Done { task, .. } if of_phase(task))).map(|r| r.at)
@@ -73,9 +73,9 @@ pub fn phases(plan: &Plan, incident: &Incident, moves: &[Act]) -> Vec<(DateTime<
     let said = |phase: Phase| incident.said_phases().iter().find(|(_, p)| *p == phase).map(|(at, _)| *at);
     begin(
         Phase::Handling,
-        [moved(&["switch standby", "switch paper"]), first_task(Phase::Handling), said(Phase::Handling)],
+        [of_switch(&["switch standby", "switch paper"]), first_task(Phase::Handling), said(Phase::Handling)],
     );
-    begin(Phase::Recovery, [moved(&["switch primary"]), first_task(Phase::Recovery), said(Phase::Recovery)]);
+    begin(Phase::Recovery, [of_switch(&["switch primary"]), first_task(Phase::Recovery), said(Phase::Recovery)]);
     begin(Phase::Summary, [incident.ended().map(|r| r.at), None, said(Phase::Summary)]);
     // A warning that was declared at once has no phase of its own.
     if found.get(1).is_some_and(|(at, _)| *at == found[0].0) {

@@ -7,7 +7,7 @@ use super::schema::{self, Schema};
 use super::{database, settle, work};
 use crate::catalog::Catalog;
 use crate::cli::Site;
-use crate::db::Server;
+use crate::db::{Client, Server};
 use crate::error::{Cannot, Result};
 use crate::formats::snapshot::Primary;
 use crate::standby;
@@ -20,6 +20,45 @@ pub struct Built {
 
 /// Fills and finishes generation `number` in the database `loading`.
 pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &str) -> Result<Built> {
+    let (mut built, mut client) = restore(site, standby, plan, loading)?;
+    let manifest = &plan.snapshot.manifest;
+    for warning in schema::take_ownership(&mut client)? {
+        site.talk.warn(warning);
+    }
+    database::let_in(&mut client, loading, &site.profile.window_roles)?;
+    standby::control(&mut client)?;
+    standby::record(&mut client, number, &site.profile.site.code, Some((manifest, &plan.sums_sha256)), true)?;
+    let catalog = Catalog::read(&mut client)?;
+    standby::install(&mut client, &catalog, &site.profile)?;
+    // After its indexes are there and before anything of it is seen: a block that is used up refuses the load.
+    standby::numbers::advance(site, &mut client, 0, Some(super::primary::PATIENCE))?;
+    standby::guard(&mut client)?;
+    built.left_out.extend(database::carry_settings(&mut client, loading, &manifest.settings)?);
+    database::set_read_only(&mut client, loading)?;
+    flush(&mut client)?;
+    for what in &built.left_out {
+        log::info!("not on the standby: {what}");
+    }
+    Ok(built)
+}
+
+/// Fills `database` as the primary was, without anything of a standby in it: for restore tests and drills, by a site whose
+/// profile has no `[[numbers]]`.
+pub fn primary(site: &Site, server: &Server, plan: &Plan, database: &str) -> Result<Built> {
+    let (mut built, mut client) = restore(site, server, plan, database)?;
+    database::let_in(&mut client, database, &site.profile.window_roles)?;
+    built.left_out.extend(database::carry_settings(&mut client, database, &plan.snapshot.manifest.settings)?);
+    flush(&mut client)?;
+    Ok(built)
+}
+
+/// Everything before was committed without waiting for the disk.
+fn flush(client: &mut Client) -> Result<()> {
+    client.batch_execute(crate::sql!("load/flush.sql")).cannot("flush the generation to disk")
+}
+
+/// The rows and the schema of a snapshot, in and read back.
+fn restore(site: &Site, standby: &Server, plan: &Plan, loading: &str) -> Result<(Built, Client)> {
     let snapshot = &plan.snapshot;
     let manifest = &snapshot.manifest;
     let say = |what: &str| site.talk.say(format!("  {what}"));
@@ -67,25 +106,7 @@ pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &st
     }
     settle::analyze(&mut his)?;
 
-    for warning in schema::take_ownership(&mut client)? {
-        site.talk.warn(warning);
-    }
-    database::let_in(&mut client, loading, &site.profile.window_roles)?;
-    standby::control(&mut client)?;
-    standby::record(&mut client, number, &site.profile.site.code, Some((manifest, &plan.sums_sha256)), true)?;
-    let catalog = Catalog::read(&mut client)?;
-    standby::install(&mut client, &catalog, &site.profile)?;
-    // After its indexes are there and before anything of it is seen: a block that is used up refuses the load.
-    standby::numbers::advance(site, &mut client, 0, Some(super::primary::PATIENCE))?;
-    standby::guard(&mut client)?;
-    left_out.extend(database::carry_settings(&mut client, loading, &manifest.settings)?);
-    database::set_read_only(&mut client, loading)?;
-    // Everything before this was committed without waiting for the disk.
-    client.batch_execute(crate::sql!("load/flush.sql")).cannot("flush the generation to disk")?;
-    for what in &left_out {
-        log::info!("not on the standby: {what}");
-    }
-    Ok(Built { dangling, left_out })
+    Ok((Built { dangling, left_out }, client))
 }
 
 /// The search path of the primary's own functions, with the server's own names first.

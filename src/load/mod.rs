@@ -175,6 +175,19 @@ pub fn for_drill(site: &Site, database: &str, number: u64) -> Result<(String, u6
     Ok((plan.snapshot.id.clone(), plan.snapshot.manifest.rows))
 }
 
+/// Restores a snapshot into `database` of any server, as the primary was: nothing of a standby is in it. `site` has no
+/// `[[numbers]]`. The rows are read back and compared as at every load. Returns them and the snapshot's id.
+pub fn restore(site: &Site, server: &Server, snapshot: Option<&str>, database: &str) -> Result<(String, u64)> {
+    let plan = plan::of_restore(site, server, snapshot)?;
+    build::primary(site, server, &plan, database)?;
+    Ok((plan.snapshot.id.clone(), plan.snapshot.manifest.rows))
+}
+
+/// Drops a database of a server that is all a drill's own.
+pub fn drop_database(server: &Server, database: &str) -> Result<()> {
+    database::drop(server, database)
+}
+
 /// Drops what a drill worked in.
 pub fn drop_drill(site: &Site, database: &str) -> Result<()> {
     database::drop(&site.profile.standby()?.named(PROGRAM), database)

@@ -69,7 +69,12 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
 
 /// The newest snapshot, for a database that replaces nothing.
 pub fn of_drill(site: &Site, standby: &Server) -> Result<Plan> {
-    let snapshot = snapshot::open(&site.store, None)?;
+    of_restore(site, standby, None)
+}
+
+/// A snapshot, the newest when `id` is `None`, for a database that replaces nothing.
+pub fn of_restore(site: &Site, standby: &Server, id: Option<&str>) -> Result<Plan> {
+    let snapshot = snapshot::open(&site.store, id)?;
     require_usable(&format!("load snapshot '{}'", snapshot.id), site, &snapshot)?;
     snapshot.verify_files()?;
     require_server(standby)?;

@@ -9,8 +9,8 @@ pub(super) fn mistakes(plan: &Plan) -> Vec<String> {
     let mut ids = |what: &str, list: Vec<&str>| {
         let mut seen = BTreeSet::new();
         for id in list {
-            let plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-            if !plain {
+            let simple = !id.is_empty() && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            if !simple {
                 found.push(format!("{what} '{id}': an id is of small letters, digits and hyphens"));
             }
             if !seen.insert(id) {

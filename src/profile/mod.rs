@@ -1,12 +1,14 @@
 //! The profile `his.toml`: the one file that fits the toolkit to a hospital's own HIS (design, section 5).
 
 mod desk;
+mod drill;
 mod parse;
 mod reader;
 mod slip;
 mod watch;
 
 pub use desk::{Desk, Paper as Printed};
+pub use drill::Drill;
 pub use reader::Mistake;
 pub use slip::{Column, Form, OWN_FIELDS, Paper, Slip, Words};
 pub use watch::{Check, Plan, Watch};
@@ -163,6 +165,7 @@ pub struct Profile {
     pub watch: Watch,
     pub checks: Vec<Check>,
     pub plan: Plan,
+    pub drill: Drill,
 }
 
 impl Profile {

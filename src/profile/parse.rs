@@ -2,7 +2,7 @@
 
 use super::reader::{Mistake, Mistakes, Section};
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
-use super::{desk, slip, watch};
+use super::{desk, drill, slip, watch};
 use crate::catalog::{Name, split_name};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,31 +23,8 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let root = root.get_ref();
     let base = path.parent().unwrap_or(Path::new("/")).to_path_buf();
 
-    let mut top = Section::new("profile", root, 0, &mut mistakes);
-    match top.whole("format") {
-        Some(FORMAT) => {}
-        Some(other) => top.bad("format", format!("is {other} (expected {FORMAT})")),
-        None => top.mistake(format!("'format' is missing (expected format = {FORMAT})")),
-    }
+    sections(root, &mut mistakes);
     let empty = DeTable::new();
-    for (key, value) in root {
-        let (name, list) = (key.get_ref().as_ref(), matches!(value.get_ref(), DeValue::Array(_)));
-        let expected = match name {
-            "format" => continue,
-            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" | "watch" | "plan" => {
-                false
-            }
-            "table" | "numbers" | "report" | "slip" | "check" => true,
-            _ => {
-                mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
-                continue;
-            }
-        };
-        if list != expected || (!list && value.get_ref().as_table().is_none()) {
-            let form = if expected { format!("[[{name}]]") } else { format!("[{name}]") };
-            mistakes.at(key.span().start, format!("profile: '{name}' must be written as {form}"));
-        }
-    }
     let section = |name: &str| {
         let found = root.iter().find(|(k, _)| k.get_ref().as_ref() == name);
         found.and_then(|(k, v)| Some((v.get_ref().as_table()?, k.span().start))).unwrap_or((&empty, 0))
@@ -81,16 +58,18 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let (table, offset) = section("paper");
     let paper = slip::paper(Section::new("[paper]", table, offset, &mut mistakes), &base);
     let slips = slip::slips(root, text, &base, &mut mistakes);
+    if let Some((kind, _)) = paper.pack.iter().find(|(kind, _)| !slips.iter().any(|s| s.kind == *kind)) {
+        mistakes.at(offset, format!("[paper]: 'pack' names '{kind}', which is no [[slip]] of this profile"));
+    }
     let (table, offset) = section("desk");
     let desk = desk::desk(Section::new("[desk]", table, offset, &mut mistakes));
     let (table, offset) = section("watch");
     let watch = watch::watch(Section::new("[watch]", table, offset, &mut mistakes));
     let (table, offset) = section("plan");
     let plan = watch::plan(Section::new("[plan]", table, offset, &mut mistakes), &base);
+    let (table, offset) = section("drill");
+    let drill = drill::drill(Section::new("[drill]", table, offset, &mut mistakes), &base);
     let checks = watch::checks(root, &base, &mut mistakes);
-    if let Some((kind, _)) = paper.pack.iter().find(|(kind, _)| !slips.iter().any(|s| s.kind == *kind)) {
-        mistakes.at(offset, format!("[paper]: 'pack' names '{kind}', which is no [[slip]] of this profile"));
-    }
     let mistakes = mistakes.finish();
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -116,7 +95,35 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         watch,
         checks,
         plan,
+        drill,
     })
+}
+
+/// The format, and that every section is one of those there are, in its form.
+fn sections<'t>(root: &DeTable<'t>, mistakes: &mut Mistakes<'t>) {
+    let mut top = Section::new("profile", root, 0, mistakes);
+    match top.whole("format") {
+        Some(FORMAT) => {}
+        Some(other) => top.bad("format", format!("is {other} (expected {FORMAT})")),
+        None => top.mistake(format!("'format' is missing (expected format = {FORMAT})")),
+    }
+    for (key, value) in root {
+        let (name, list) = (key.get_ref().as_ref(), matches!(value.get_ref(), DeValue::Array(_)));
+        let expected = match name {
+            "format" => continue,
+            "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" | "watch" | "plan"
+            | "drill" => false,
+            "table" | "numbers" | "report" | "slip" | "check" => true,
+            _ => {
+                mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
+                continue;
+            }
+        };
+        if list != expected || (!list && value.get_ref().as_table().is_none()) {
+            let form = if expected { format!("[[{name}]]") } else { format!("[{name}]") };
+            mistakes.at(key.span().start, format!("profile: '{name}' must be written as {form}"));
+        }
+    }
 }
 
 fn site(mut s: Section) -> Site {

@@ -122,6 +122,21 @@ pub fn seen_by(site: &Site, client: &mut Client) -> Result<Seen> {
     Ok(seen)
 }
 
+/// Rows of the owning columns whose number lies above `after` and not above `last`.
+pub fn rows_between(client: &mut Client, sequence: &Name, after: i64, last: i64) -> Result<i64> {
+    let doing = || format!("look for numbers of '{sequence}'");
+    let mut client = client.build_transaction().read_only(true).start().cannot(doing())?;
+    client.query(crate::sql!("standby/own_path.sql"), &[]).cannot(doing())?;
+    let mut found = 0;
+    for owner in client.query(crate::sql!("standby/number_owner.sql"), &[&sequence.sql()]).cannot(doing())? {
+        let (table, column) = (Name { schema: owner.get(0), name: owner.get(1) }, owner.get::<_, String>(2));
+        let context = context! { table => table.sql(), column, after, last };
+        let text = sql::render(crate::sql!("standby/number_count.sql"), context)?;
+        found += client.query_one(&text, &[]).cannot(doing())?.get::<_, i64>(0);
+    }
+    Ok(found)
+}
+
 fn blocks(site: &Site) -> Vec<Block> {
     let block = |n: &Numbers| match n {
         Numbers::Block { sequence, first, last } => {

@@ -22,12 +22,15 @@ pub enum Kind {
     Export,
     Merge,
     Register,
+    /// A drill touches nothing that is live, and takes the machine's strength.
+    Drill,
     Switch,
 }
 
 impl Kind {
     /// The kinds that `his-switch` ends when they are in its way.
-    pub const BELOW_SWITCH: [Kind; 5] = [Kind::Snapshot, Kind::Load, Kind::Export, Kind::Merge, Kind::Register];
+    pub const BELOW_SWITCH: [Kind; 6] =
+        [Kind::Snapshot, Kind::Load, Kind::Export, Kind::Merge, Kind::Register, Kind::Drill];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Kind {
             Kind::Export => "export",
             Kind::Merge => "merge",
             Kind::Register => "register",
+            Kind::Drill => "drill",
             Kind::Switch => "switch",
         }
     }

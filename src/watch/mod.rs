@@ -99,7 +99,7 @@ type Group = fn(&Site, &mut Sheet) -> crate::Result<()>;
 fn collect(site: &Site, group: Group) -> Sheet {
     let mut sheet = Sheet::default();
     if let Err(e) = group(site, &mut sheet) {
-        sheet.broke_off(e);
+        sheet.broke_off(&e);
     }
     sheet
 }

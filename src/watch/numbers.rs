@@ -16,14 +16,14 @@ pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     let (mut findings, mut measures, mut shown) = (Vec::new(), Vec::new(), Vec::new());
     for block in &site.profile.numbers {
         let Numbers::Block { sequence, first, last } = block else { continue };
-        let size = (last - first + 1) as f64;
+        let whole = (last - first + 1) as f64;
         let left = (last - used.get(sequence).copied().unwrap_or(first - 1)).max(0);
         #[allow(clippy::cast_precision_loss, reason = "a percentage")]
-        let least = size * site.profile.watch.numbers as f64 / 100.0;
+        let least = whole * site.profile.watch.numbers as f64 / 100.0;
         let measure = Measure::new("numbers_left", Unit::Count, left as f64)
             .below(Some(least), Some(least / 20.0))
             .of("sequence", sequence.to_string());
-        let text = format!("{sequence}: {left} of {size} left");
+        let text = format!("{sequence}: {left} of {whole} left");
         shown.push(left);
         findings.push((measure.state(), text));
         measures.push(measure);

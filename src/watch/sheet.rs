@@ -146,7 +146,7 @@ impl Sheet {
         self.add(name, worst, if texts.is_empty() { fine.into() } else { texts.join("; ") })
     }
 
-    pub(super) fn broke_off(&mut self, error: Error) {
+    pub(super) fn broke_off(&mut self, error: &Error) {
         self.broke_off = Some(error.to_string());
     }
 

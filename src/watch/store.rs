@@ -179,12 +179,12 @@ fn disks(site: &Site, sheet: &mut Sheet) -> Result<()> {
         let fs = rustix::fs::statvfs(dir)
             .map_err(std::io::Error::from)
             .cannot(format!("look at the disk of '{}'", dir.display()))?;
-        let (free, size) = ((fs.f_bavail * fs.f_frsize) as f64, (fs.f_blocks * fs.f_frsize) as f64);
+        let (free, whole) = ((fs.f_bavail * fs.f_frsize) as f64, (fs.f_blocks * fs.f_frsize) as f64);
         #[allow(clippy::cast_precision_loss, reason = "a percentage")]
-        let least = size * site.profile.watch.disk as f64 / 100.0;
+        let least = whole * site.profile.watch.disk as f64 / 100.0;
         let measure =
             Measure::new("disk_free_bytes", Unit::Bytes, free).below(Some(least), Some(least / 5.0)).of("place", what);
-        let share = if size > 0.0 { free / size * 100.0 } else { 0.0 };
+        let share = if whole > 0.0 { free / whole * 100.0 } else { 0.0 };
         findings.push((measure.state(), format!("{what}: {share:.0} % free ({})", crate::watch::show::bytes(free))));
         measures.push(measure);
     }

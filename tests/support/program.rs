@@ -44,6 +44,7 @@ impl Program {
             "his-import-paper" => env!("CARGO_BIN_EXE_his-import-paper"),
             "his-desk" => env!("CARGO_BIN_EXE_his-desk"),
             "his-incident" => env!("CARGO_BIN_EXE_his-incident"),
+            "his-drill" => env!("CARGO_BIN_EXE_his-drill"),
             "his-watch" => env!("CARGO_BIN_EXE_his-watch"),
             other => panic!("there is no program {other}"),
         })

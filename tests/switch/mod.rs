@@ -79,7 +79,7 @@ impl Hospital {
         standby_first(&self.standby, &self.primary, "his_app", DB)
     }
 
-    fn windows(&self) -> Windows {
+    pub fn windows(&self) -> Windows {
         Windows::new(&self.string(), CHARGE).clients(4)
     }
 
@@ -119,7 +119,7 @@ impl Hospital {
     }
 
     /// Charges on the primary and their sum; whatever happened, they must be everything that windows committed.
-    fn charges_on_primary(&self) -> usize {
+    pub fn charges_on_primary(&self) -> usize {
         self.primary.value(DB, "SELECT count(*) FROM op.charge WHERE who LIKE '%/%'").parse().expect("a number")
     }
 }

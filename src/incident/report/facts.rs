@@ -42,7 +42,7 @@ pub struct EventFacts {
 
 /// A task that took longer than the plan allows, or was never said to be done.
 #[derive(Debug, Clone, Serialize)]
-pub struct Late {
+pub struct Behind {
     pub task: String,
     pub due: Option<DateTime<Utc>>,
     pub done: Option<DateTime<Utc>>,
@@ -61,8 +61,8 @@ pub struct Facts {
     pub incident: About,
     pub events: Vec<EventFacts>,
     pub tasks_done: usize,
-    pub tasks_late: Vec<Late>,
-    pub tasks_open: Vec<Late>,
+    pub tasks_late: Vec<Behind>,
+    pub tasks_open: Vec<Behind>,
     pub notices: usize,
     pub causes: Vec<String>,
     pub improvements: Vec<Improvement>,
@@ -79,7 +79,7 @@ impl Facts {
         let acts = timeline::acts(site, &incident, &all)?;
         let until = incident.ended().map_or(now, |r| r.at);
         let tasks = standing::tasks(plan, &incident, until);
-        let late = |t: &standing::Standing| Late {
+        let late = |t: &standing::Standing| Behind {
             task: t.task.id.clone(),
             due: t.due,
             done: t.done,

@@ -1,7 +1,7 @@
 //! The report as a page and as Markdown: the same facts, the same order, in one language.
 
 use super::chart;
-use super::facts::{EventFacts, Facts, Late};
+use super::facts::{Behind, EventFacts, Facts};
 use crate::cli::Site;
 use crate::clock;
 use crate::error::{Cannot, Result};
@@ -29,8 +29,9 @@ pub fn markdown(site: &Site, plan: &Plan, facts: &Facts, language: &str) -> Resu
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // What people typed must not become a table's border, a heading or markup.
     environment.set_formatter(|out, state, value| {
-        let plain = value.as_str().map(|text| text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;"));
-        minijinja::escape_formatter(out, state, &plain.map_or_else(|| value.clone(), Value::from))
+        let harmless =
+            value.as_str().map(|text| text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;"));
+        minijinja::escape_formatter(out, state, &harmless.map_or_else(|| value.clone(), Value::from))
     });
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().cannot(doing)?);
     environment
@@ -56,7 +57,7 @@ fn common(site: &Site, plan: &Plan, facts: &Facts, language: &str) -> Value {
             context! { name => phase.name(language), began => full(*began), lines }
         })
         .collect();
-    let task = |t: &Late| {
+    let task = |t: &Behind| {
         let found = plan.task.iter().find(|p| p.id == t.task);
         context! {
             text => found.map_or(t.task.as_str(), |p| p.text.of(language)),

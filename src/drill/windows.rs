@@ -1,0 +1,111 @@
+//! Simulated windows: each acts again and again in a fresh session of a real client, knowing one connection string for life.
+
+use crate::db::programs;
+use crate::error::Result;
+use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// One act that a window saw committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    pub at: DateTime<Utc>,
+    /// Of the server that did it.
+    pub port: u16,
+}
+
+/// Windows at work; they stop when this is dropped.
+pub struct Windows {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<Committed>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Windows {
+    /// Opens `count` windows that run the files of `workload` in turn.
+    pub fn open(string: &str, workload: &[PathBuf], count: usize) -> Result<Windows> {
+        let psql = programs::find("psql")?;
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let threads = (0..count)
+            .filter(|_| !workload.is_empty())
+            .map(|window| {
+                let (psql, string, workload) = (psql.clone(), string.to_owned(), workload.to_vec());
+                let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen));
+                std::thread::spawn(move || {
+                    let mut turn = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let file = &workload[(window + turn) % workload.len()];
+                        turn += 1;
+                        match act(&psql, &string, file, window, turn) {
+                            Some(port) => {
+                                let done = Committed { at: Utc::now(), port };
+                                seen.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+                            }
+                            None => std::thread::sleep(Duration::from_millis(200)),
+                        }
+                    }
+                })
+            })
+            .collect();
+        Ok(Windows { stop, seen, threads })
+    }
+
+    /// What was committed so far.
+    pub fn seen(&self) -> Vec<Committed> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for an act on the server with this port after a moment; `None` when none came within `limit`, or nobody works.
+    pub fn wait_for(&self, port: u16, after: DateTime<Utc>, limit: Duration) -> Option<Committed> {
+        let began = Instant::now();
+        while !self.threads.is_empty() && began.elapsed() < limit {
+            if let Some(found) = self.seen().into_iter().find(|c| c.port == port && c.at > after) {
+                return Some(found);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    /// Lets each finish what it is doing.
+    pub fn close(mut self) -> Vec<Committed> {
+        self.end();
+        self.seen()
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Windows {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// One act; the port of the server that committed it.
+fn act(psql: &PathBuf, string: &str, file: &PathBuf, window: usize, turn: usize) -> Option<u16> {
+    let seed = window * 1_000_003 + turn;
+    let output = Command::new(psql)
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", string])
+        .args(["-v", &format!("client_id={window}"), "-v", &format!("random_seed={seed}")])
+        .args(["-c", "SELECT current_setting('port')", "-f"])
+        .arg(file)
+        .env("PGAPPNAME", format!("drill window {window}"))
+        .env("PGOPTIONS", "-c client_min_messages=error")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let idle = text.lines().skip(1).any(|line| line.trim() == "none");
+    if output.status.success() && !idle { text.lines().next()?.trim().parse().ok() } else { None }
+}
