@@ -11,8 +11,18 @@ use crate::support::Ran;
 use crate::support::workplace::DB;
 use crate::switch::Hospital;
 
-const PROGRAMS: [&str; 7] =
-    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper", "his-desk"];
+const PROGRAMS: [&str; 10] = [
+    "his-snapshot",
+    "his-load-standby",
+    "his-switch",
+    "his-export-queue",
+    "his-merge",
+    "his-import-paper",
+    "his-desk",
+    "his-watch",
+    "his-incident",
+    "his-drill",
+];
 const CODES: std::ops::RangeInclusive<i32> = 0..=7;
 
 /// One line of the table.
@@ -38,11 +48,15 @@ const fn case(
 }
 
 /// What no situation makes a program give.
-const NEVER: [(&str, i32, &str); 4] = [
+const NEVER: [(&str, i32, &str); 8] = [
     ("his-snapshot", 3, "a snapshot is there whole or not at all; what `check` finds are errors (2) or warnings (0)"),
     ("his-export-queue", 3, "a batch holds or is damaged (5); what is in it is for a person only when it is merged"),
     ("his-desk", 5, "it reads nothing that bears a checksum"),
     ("his-desk", 7, "any number of windows work at the same time"),
+    ("his-watch", 6, "a server that does not answer is what it is there to tell"),
+    ("his-watch", 7, "it takes no lock that a run holds"),
+    ("his-incident", 6, "it needs no server; what a report lacks of the primary it says, and needs a person (3)"),
+    ("his-drill", 6, "its servers are its own; a live primary that does not answer leaves the proof undone (3)"),
 ];
 
 const CASES: &[Case] = &[
@@ -175,6 +189,74 @@ const CASES: &[Case] = &[
         check.ends(h, &["check"]);
         h.standby.execute("postgres", "ALTER ROLE his_app LOGIN");
     }),
+    case("his-watch", 3, "there is no plan, and much else", "", |h, check| check.ends(h, &[])),
+    case("his-watch", 4, "the standby is down", "start its server", |h, check| {
+        down(h, "standby", |h| {
+            let ran = h.work.run("his-watch", &[]).expect(4).says("-> start its server");
+            assert!(ran.stdout.starts_with("NOT READY"));
+        });
+        let _ = check;
+    }),
+    case("his-watch", 2, "two forms of output are asked for", "see his-watch --help", |h, check| {
+        check.ends(h, &["--nagios", "--json"]);
+    }),
+    case("his-watch", 1, "the metrics cannot be written", "mend the cause named above", |h, check| {
+        check.ends(h, &["--prometheus", "/nowhere/his.prom"]);
+    }),
+    case("his-watch", 5, "the state is damaged", "restore it from a copy", |h, check| {
+        let _sound = garbled(&h.work.store().join("state.json"));
+        check.ends(h, &[]);
+    }),
+    case("his-watch", 0, "the hospital lives with what is not well", "", |h, check| {
+        let json = h.work.program("his-watch", &["--json"]).run().json();
+        let checks = json["checks"].as_array().unwrap().iter().filter(|c| c["state"] != "ok");
+        let names: Vec<String> = checks.map(|c| c["check"].to_string()).collect();
+        h.work.set("watch", "accept", &format!("[{}]", names.join(", ")));
+        check.ends(h, &[]);
+    }),
+    case("his-incident", 2, "the profile names no plan", "samples/plan/plan.toml", |h, check| {
+        check.ends(h, &["status"]);
+        let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/plan/plan.toml");
+        h.work.set("plan", "file", &format!("{plan:?}"));
+    }),
+    case("his-incident", 0, "nothing is on", "", |h, check| check.ends(h, &["status"])),
+    case("his-incident", 4, "no incident is on", "his-incident start", |h, check| check.ends(h, &["note", "x"])),
+    case("his-incident", 3, "the plan is ended with tasks open", "", |h, check| {
+        h.work.run("his-incident", &["start", "--cause", "fire"]).expect(0);
+        check.ends(h, &["end", "--why", "out"]);
+        h.work.run("his-incident", &["start", "--cause", "server"]).expect(0);
+    }),
+    case("his-incident", 5, "the log was changed", "restore it from a copy", |h, check| {
+        let _sound = damaged(&h.work.store().join("incidents.jsonl"));
+        check.ends(h, &["status"]);
+    }),
+    case("his-incident", 1, "the state cannot be read", "mend the cause named above", |h, check| {
+        let _sound = unreadable(h);
+        check.ends(h, &["status"]);
+    }),
+    case("his-drill", 4, "no drill is on", "his-drill begin", |h, check| check.ends(h, &["strike"])),
+    case("his-drill", 2, "there was no such drill", "his-drill history", |h, check| check.ends(h, &["show", "01-D99"])),
+    case("his-drill", 7, "another one is on", "wait for that run to end", |h, check| {
+        let _lock = held(h, "drill");
+        check.ends(h, &["run"]);
+    }),
+    case("his-drill", 1, "its place cannot be made", "mend the cause named above", |h, check| {
+        h.work.set("drill", "place", "\"/dev/null\"");
+        check.ends(h, &["run"]);
+        h.work.edit(|p| {
+            p.unset("drill", "place");
+        });
+    }),
+    case("his-drill", 3, "no window did anything in it", "", |h, check| {
+        h.work.set("drill", "seconds", "1");
+        check.ends(h, &["run"]);
+    }),
+    case("his-drill", 0, "the drills are listed", "", |h, check| check.ends(h, &["history"])),
+    case("his-drill", 5, "what is known of a drill is damaged", "take another copy", |h, check| {
+        let drills = fs::read_dir(h.work.store().join("exercises")).unwrap();
+        let _sound = garbled(&drills.map(|d| d.unwrap().path()).max().unwrap().join("drill.json"));
+        check.ends(h, &["history"]);
+    }),
     case("his-switch", 0, "it is asked how everything stands", "", |h, check| check.ends(h, &["status"])),
     case("his-switch", 2, "no reason is given", "his-switch standby --reason TEXT", |h, check| {
         check.ends(h, &["standby"]);
@@ -252,6 +334,16 @@ const CASES: &[Case] = &[
         check.ends(h, &["primary"]);
         assert_eq!(h.side(), "standby", "the windows stay");
     }),
+    case(
+        "his-incident",
+        7,
+        "a merge is running while the report reconciles",
+        "wait for that run to end",
+        |h, check| {
+            let _lock = held(h, "merge");
+            check.ends(h, &["report", "--to", "report"]);
+        },
+    ),
 ];
 
 /// How a case must end.
@@ -354,6 +446,13 @@ fn damaged(path: &Path) -> Sound {
     let mut changed = bytes.clone();
     changed[bytes.len() / 2] ^= 1;
     fs::write(path, changed).unwrap();
+    Sound { path: path.to_owned(), bytes: Some(bytes) }
+}
+
+/// Something else stands in the file.
+fn garbled(path: &Path) -> Sound {
+    let bytes = fs::read(path).unwrap();
+    fs::write(path, "{").unwrap();
     Sound { path: path.to_owned(), bytes: Some(bytes) }
 }
 

@@ -11,11 +11,21 @@ use clap_mangen::Man;
 use crate::support::Program;
 
 /// Every program with its line in each other's SEE ALSO.
-const PROGRAMS: [&str; 7] =
-    ["his-snapshot", "his-load-standby", "his-switch", "his-export-queue", "his-merge", "his-import-paper", "his-desk"];
+const PROGRAMS: [&str; 10] = [
+    "his-snapshot",
+    "his-load-standby",
+    "his-switch",
+    "his-export-queue",
+    "his-merge",
+    "his-import-paper",
+    "his-desk",
+    "his-watch",
+    "his-incident",
+    "his-drill",
+];
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 64] = [
+const CONTRACT: [(&str, &str, &[&str]); 90] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -102,6 +112,32 @@ const CONTRACT: [(&str, &str, &[&str]); 64] = [
     ("his-desk", "callback", &[]),
     ("his-desk", "queue", &[]),
     ("his-desk", "script", &["[FILE]"]),
+    ("his-watch", "", &["--nagios", "--prometheus"]),
+    ("his-incident", "", &[]),
+    ("his-incident", "warn", &["--department"]),
+    ("his-incident", "dismiss", &["--why"]),
+    ("his-incident", "start", &["--cause", "--level", "--why", "--ordered-by"]),
+    ("his-incident", "level", &["--why"]),
+    ("his-incident", "phase", &[]),
+    ("his-incident", "task", &[]),
+    ("his-incident", "note", &[]),
+    ("his-incident", "notice", &["--set", "--to"]),
+    ("his-incident", "call-list", &["--level", "--to", "--reached", "--not-reached"]),
+    ("his-incident", "supplies", &["--counted"]),
+    ("his-incident", "status", &["--all"]),
+    ("his-incident", "end", &["--why"]),
+    ("his-incident", "review", &["--cause", "--improvement", "--owner", "--due"]),
+    ("his-incident", "report", &["[INCIDENT]", "--to"]),
+    ("his-incident", "plan", &["--cards"]),
+    ("his-drill", "", &[]),
+    ("his-drill", "run", &["--scenario", "--goal", "--present", "--absent"]),
+    ("his-drill", "begin", &["--scenario", "--goal"]),
+    ("his-drill", "strike", &[]),
+    ("his-drill", "mend", &[]),
+    ("his-drill", "end", &[]),
+    ("his-drill", "history", &[]),
+    ("his-drill", "show", &["[DRILL]"]),
+    ("his-drill", "finding", &["--drill", "--owner", "--due"]),
 ];
 
 /// What every program takes, before or after the subcommand.
@@ -117,6 +153,9 @@ fn command(program: &str) -> Command {
         "his-merge" => his_emergency::merge::Cli::command(),
         "his-import-paper" => his_emergency::paper::Cli::command(),
         "his-desk" => his_emergency::desk::Cli::command(),
+        "his-watch" => his_emergency::watch::Cli::command(),
+        "his-incident" => his_emergency::incident::Cli::command(),
+        "his-drill" => his_emergency::drill::Cli::command(),
         other => panic!("there is no program {other}"),
     }
 }
@@ -348,7 +387,8 @@ fn literals_after<'a>(source: &'a str, mark: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_key_of_the_profile_is_in_the_manual() {
-    let parser = read("src/profile/parse.rs") + &read("src/profile/slip.rs") + &read("src/profile/desk.rs");
+    let sources = ["parse", "slip", "desk", "watch", "drill"];
+    let parser: String = sources.iter().map(|name| read(&format!("src/profile/{name}.rs"))).collect();
     let page = read("man/his.toml.5");
     let mut keys: Vec<&str> = Vec::new();
     for method in
@@ -377,6 +417,10 @@ fn every_key_of_the_profile_is_in_the_manual() {
         "[[report]]",
         "[paper]",
         "[desk]",
+        "[plan]",
+        "[watch]",
+        "[[check]]",
+        "[drill]",
         "[[slip]]",
     ] {
         assert!(page.contains(&format!(".SH {section}\n")), "man/his.toml.5 has no section {section}");
@@ -415,11 +459,59 @@ fn every_field_of_the_formats_is_in_the_manual() {
         ("src/store/journal.rs", 9),
         ("src/paper/register/home.rs", 3),
         ("src/paper/pack.rs", 6),
+        ("src/incident/record.rs", 6),
+        ("src/drill/record.rs", 30),
     ] {
         let all = fields(&read(source));
         assert!(all.len() >= at_least, "{source} is written in another way now: {all:?}");
         let missing: Vec<&String> = all.iter().filter(|field| !names(&page, field)).collect();
         assert!(missing.is_empty(), "man/his-formats.5 does not name {missing:?} of {source}");
+    }
+}
+
+#[test]
+fn every_key_of_the_emergency_plan_is_in_its_page() {
+    let (source, page) = (read("src/plan/mod.rs"), read("man/his-plan.toml.5"));
+    let all = fields(&source);
+    assert!(all.len() >= 40, "src/plan/mod.rs is written in another way now: {all:?}");
+    let missing: Vec<&String> = all.iter().filter(|field| !names(&page, field)).collect();
+    assert!(missing.is_empty(), "man/his-plan.toml.5 does not name {missing:?}");
+}
+
+/// Every line of the table names a command that there is, or says that it is the hospital's own.
+#[test]
+fn the_table_of_what_plans_ask_for_names_commands_that_there_are() {
+    let page = read("man/his-plans.7");
+    let (_, table) = page.split_once(".TS\n").expect("a table");
+    let (table, _) = table.split_once(".TE\n").expect("its end");
+    // Each row is `T{`, what is asked for, `T}|how|T{`, the answer, `T}`.
+    let cells = table.split("T{\n").skip(1).map(|cell| cell.split("\nT}").collect::<Vec<_>>()).collect::<Vec<_>>();
+    let rows: Vec<(&str, &str, &str)> =
+        cells.chunks(2).map(|pair| (pair[0][0], pair[0][1].trim_matches(['|', '\n']), pair[1][0])).collect();
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    for row in rows {
+        let answer = row.2.replace("\\-", "-");
+        assert!(["full", "part", "own"].contains(&row.1), "{row:?}");
+        if row.1 == "own" {
+            continue;
+        }
+        let named = answer.split(';').map(str::trim).filter(|t| t.starts_with("his-"));
+        let mut found = 0;
+        for command_line in named {
+            let mut words = command_line.split_whitespace();
+            let program = words.next().unwrap_or_default();
+            assert!(PROGRAMS.contains(&program), "{program} in {row:?}");
+            let sub =
+                words.next().filter(|w| w.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !w.starts_with('-'));
+            if let Some(sub) = sub {
+                assert!(command(program).find_subcommand(sub).is_some(), "{program} {sub} in {row:?}");
+            }
+            found += 1;
+        }
+        assert!(
+            found > 0 || answer.contains("samples/") || answer.contains("his.toml") || answer.contains("plan.toml"),
+            "{row:?}"
+        );
     }
 }
 
