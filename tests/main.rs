@@ -15,6 +15,7 @@ mod opened;
 mod oracle;
 mod paper;
 mod reconcile;
+mod samples;
 mod snapshot;
 mod support;
 mod switch;

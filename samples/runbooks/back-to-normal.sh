@@ -1,7 +1,7 @@
 #!/bin/sh
 # The primary is sound again: what the windows did comes back to it, then the windows do.
 #
-#   sudo -u his samples/runbooks/back-to-normal.sh
+#   sudo -u his samples/runbooks/back-to-normal.sh [options of his-switch primary]
 #
 # Can be run again at any time: it goes on where it was.
 set -u
@@ -10,10 +10,10 @@ set -u
 
 # 1. What would be done. Exit 4 or 6 here: the windows stay where they are, and nothing was changed.
 his-switch status
-his-switch primary --dry-run || exit $?
+his-switch primary --dry-run "$@" || exit $?
 
 # 2. Merge while the windows work, close, merge the tail, lift the fence. The windows wait for the tail only.
-his-switch primary
+his-switch primary "$@"
 code=$?
 case $code in
 0) ;;
@@ -25,7 +25,7 @@ case $code in
     ;;
 esac
 
-# 3. Is everything accounted for? captured = merged + held + rejected, in units, rows and every money column.
+# 3. Pharmacy and laboratory tidy nothing up before this is done. Is everything accounted for? captured = merged + held + rejected, in units, rows and every money column.
 his-merge status
 his-merge conflicts
 

@@ -5,6 +5,7 @@ use crate::error::{Cannot, Error, Result};
 use crate::profile::Profile;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ impl Place {
         self.primary.end();
         self.standby.end();
         match fs::remove_dir_all(&self.dir) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            // Also one that could never be made.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
             other => other.cannot(format!("remove '{}'", self.dir.display())),
         }
     }
