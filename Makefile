@@ -16,7 +16,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench oracle forms-png screens-png clean deps
+.PHONY: help demo test build install man lint check-docs bench oracle forms-png screens-png report-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ forms-png: build ## draws the printed forms for the README, with Chromium
 
 screens-png: ## draws his-desk's screens for the README, with Chromium
 	tools/screens-png.sh
+
+report-png: demo ## draws the report of the demo's emergency for the README, with Chromium
+	HIS_BIN='$(abspath $(TARGET))/release' tools/report-png.sh
 
 clean: ## removes what was built
 	$(CARGO) clean

@@ -217,7 +217,7 @@ const CASES: &[Case] = &[
     case("his-incident", 2, "the profile names no plan", "samples/plan/plan.toml", |h, check| {
         check.ends(h, &["status"]);
         let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/plan/plan.toml");
-        h.work.set("plan", "file", &format!("{plan:?}"));
+        h.work.set("plan", "file", &format!("\"{}\"", plan.display()));
     }),
     case("his-incident", 0, "nothing is on", "", |h, check| check.ends(h, &["status"])),
     case("his-incident", 4, "no incident is on", "his-incident start", |h, check| check.ends(h, &["note", "x"])),

@@ -110,6 +110,9 @@ export HIS_PRIMARY_URL HIS_STANDBY_URL HIS_CONFIG="$place/his.toml"
 HIS_PRIMARY_URL=$(url primary 54321) HIS_STANDBY_URL=$(url standby 54322)
 sed -E "s|^dir = .*|dir = \"$place/store\"|" "$samples/his/his.toml" >"$HIS_CONFIG"
 cp "$samples"/his/*-*.sql "$place"
+cp -R "$samples/his/window" "$place/window"
+sed -i -E 's|^file = "../plan/|file = "plan/|' "$HIS_CONFIG"
+cp -R "$samples/plan" "$place/plan"
 
 his-snapshot check -q >"$place/check.txt" || fail "the profile does not fit: $(cat "$place/check.txt")"
 his-load-standby init -q >/dev/null
@@ -141,16 +144,28 @@ tell "his-load-standby: a generation loaded and verified byte for byte ($took s)
 sleep 2
 
 count() { cat "$place"/window-*.log 2>/dev/null | awk -v port="$1" -v from="${2:-0}" '$2 == 0 && $4 == port && $1 >= from' | grep -vc ' none *$' || true; }
+his-watch --nagios >"$place/watch.txt" || true
+tell "his-watch: $(sed -E 's/^HIS ([A-Z ]+) - .*/\1/' "$place/watch.txt") (this machine has no second one, and nobody has held a drill yet)"
 before=$(count 54321)
 as pg_ctl -D "$place/primary/data" -m immediate stop >/dev/null
 killed=$(date +%s.%N)
 tell "THE PRIMARY IS KILLED at full traffic, after $before acts at the windows"
+post() { his-incident -q "$@" >>"$place/incident.log" || fail "his-incident $1 ended with $?"; }
+post warn --department "挂号收费处" "收费程序无响应"
 
 timed his-switch standby --reason "demo: primary killed" --ordered-by demo --level 1 --accept-stale -q >"$place/switch.txt"
 [ "$code" -eq 0 ] || fail "his-switch standby ended with $code: $(cat "$place/switch.txt")"
 tell "his-switch standby: the standby is open ($took s)"
 wait_for_act 54322 "$killed"
 tell "the first act on the standby is committed, $(since "$killed") s after the crash"
+post start --cause server --level 2 --why "his-watch: $(his-watch --nagios | grep -o 'primary: [^;|]*' | head -1)" --ordered-by "门诊部主任"
+post call-list --reached commander
+post call-list --reached dba
+post task done switch
+post notice staff-switch
+post notice patients-down
+post task done post-notices
+tell "his-incident: level 2 declared, posts called, notices written for windows and patients"
 
 ( while [ ! -e "$place/stop-export" ]; do his-export-queue -q >>"$place/export.log" 2>&1 || echo "export ended with $?" >>"$place/export.log"; sleep 2; done ) &
 exporter=$!
@@ -224,5 +239,22 @@ captured=$(grep -o '"units":{"captured":[0-9]*' "$place/status.json" | grep -o '
 # A window whose session was ended in the instant of its commit does not know that it committed; so captured may be a
 # little more than what the windows saw answered, and never less.
 [ "$captured" -ge "$on_standby" ] || fail "the windows saw $on_standby acts committed on the standby, only $captured were captured"
+# The command post ends the emergency and writes its report; its figures are those of the reconciliation.
+post task done return
+post notice patients-back
+his-incident -q end --why "主库恢复，数据已回传" --ordered-by "门诊部主任" >>"$place/incident.log" || [ $? -eq 3 ] || fail "his-incident end"
+post review --cause "主库进程被强制终止(演示)"
+post review --improvement "主库加装第二电源" --owner "信息科" --due 2027-01-31
+report=${REPORT:-$(dirname "$samples")/target/demo-report}
+mkdir -p "$report"
+code=0
+his-incident --json -q report --to "$report" >"$place/report.json" || code=$?
+case $code in 0 | 3) ;; *) fail "his-incident report ended with $code: $(cat "$place/report.json")" ;; esac
+his-merge reconcile --json >"$place/reconcile.json" || true
+for figure in '"units":{[^}]*}' '"rows":{[^}]*}' '"balanced":[a-z]*'; do
+  said=$(grep -o "\"reconcile\":{.*" "$place/report.json" | grep -o "$figure" | head -1)
+  [ -n "$said" ] && [ "$said" = "$(grep -o "$figure" "$place/reconcile.json" | head -1)" ] || fail "the report says $said, the reconciliation something else"
+done
 echo
+tell "his-incident report: $(ls "$report" | wc -l) files in $report, its figures are those of his-merge reconcile"
 tell "done: $on_standby acts seen by the windows on the standby, $captured captured, all accounted for"

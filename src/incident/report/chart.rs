@@ -37,7 +37,8 @@ fn draw(
     language: &str,
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let zone = clock::zone(of);
-    let top = highest + highest / 8 + 1;
+    // Room above the bars for the names of the phases.
+    let top = highest + highest / 3 + 1;
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -45,19 +46,24 @@ fn draw(
         .x_label_area_size(28)
         .y_label_area_size(44)
         .build_cartesian_2d(from.timestamp()..until.timestamp(), 0..top)?;
+    let format = if until - from < TimeDelta::minutes(20) { "%H:%M:%S" } else { "%H:%M" };
     let time = |at: &i64| {
         let at = DateTime::from_timestamp(*at, 0).unwrap_or_default();
-        at.with_timezone(&zone).format("%H:%M").to_string()
+        at.with_timezone(&zone).format(format).to_string()
     };
-    chart.configure_mesh().disable_x_mesh().x_labels(9).y_labels(6).x_label_formatter(&time).draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh().light_line_style(TRANSPARENT).x_labels(9).y_labels(6).x_label_formatter(&time).draw()?;
     chart.draw_series(minutes.iter().map(|(at, count)| {
         let begins = at.timestamp();
         Rectangle::new([(begins + 3, 0), (begins + 57, *count)], BAR.filled())
     }))?;
-    for (at, phase) in facts.incident.phases.iter().filter(|(_, p)| *p != Phase::Warning) {
+    // Phases of a short event lie close together: each name a line lower than the one before.
+    for (n, (at, phase)) in (0..).zip(facts.incident.phases.iter().filter(|(_, p)| *p != Phase::Warning)) {
         let at = at.timestamp();
+        let height = top - top * n / 16;
         chart.draw_series(std::iter::once(PathElement::new([(at, 0), (at, top)], MARK)))?;
-        let label = Text::new(phase.name(language).to_owned(), (at, top), ("sans-serif", 12).into_font().color(&MARK));
+        let label =
+            Text::new(phase.name(language).to_owned(), (at, height), ("sans-serif", 12).into_font().color(&MARK));
         chart.draw_series(std::iter::once(label))?;
     }
     area.present()?;

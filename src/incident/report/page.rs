@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
 /// A page that needs nothing but a browser, and prints on A4.
@@ -86,10 +87,6 @@ fn event(e: &EventFacts, full: &impl Fn(DateTime<Utc>) -> String, language: &str
     let length = |s: i64| clock::length(TimeDelta::seconds(s));
     let seconds = |s: f64| format!("{s:.1} s");
     let figures = &e.figures;
-    let columns: Vec<String> = {
-        let all = figures.windows.iter().flat_map(|w| w.money.iter().map(|(column, _)| column.clone()));
-        all.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-    };
     let windows: Vec<Value> = figures
         .windows
         .iter()
@@ -100,12 +97,8 @@ fn event(e: &EventFacts, full: &impl Fn(DateTime<Utc>) -> String, language: &str
                 .copied()
                 .collect::<Vec<_>>()
                 .join(" · ");
-            let money: Vec<String> = columns
-                .iter()
-                .map(|c| {
-                    w.money.iter().find(|(column, _)| column == c).map_or_else(String::new, |(_, sum)| sum.to_string())
-                })
-                .collect();
+            let money: Vec<Value> =
+                w.money.iter().map(|(column, sum)| context! { column, sum => sum.to_string() }).collect();
             context! { name, units => w.units, money }
         })
         .collect();
@@ -131,14 +124,36 @@ fn event(e: &EventFacts, full: &impl Fn(DateTime<Utc>) -> String, language: &str
         data_until => e.data_until.map(full), gap => e.gap_seconds.map(length),
         done => figures.per_minute.iter().map(|(_, n)| n).sum::<u64>(),
         busiest => figures.per_minute.iter().map(|(_, n)| *n).max(),
-        columns, windows, conflicts, r => Value::from(Serde(&figures.reconcile)),
+        totals => totals(&figures.reconcile), windows, conflicts, r => Value::from(Serde(&figures.reconcile)),
         reports => figures.reports.iter().map(|(name, rows)| context! { name, rows }).collect::<Vec<_>>(),
         open => &figures.open,
     }
 }
 
+/// The reconciliation's lines by column: charges, refunds and all groups together.
+fn totals(reconcile: &serde_json::Value) -> Vec<Value> {
+    const SUMS: [&str; 5] = ["captured", "merged", "held", "rejected", "primary"];
+    let mut found: BTreeMap<String, [Decimal; 5]> = BTreeMap::new();
+    for line in reconcile["table"].as_array().into_iter().flatten() {
+        let text = |key: &str| line[key].as_str().unwrap_or_default();
+        let sums = found.entry(format!("{}.{}", text("table"), text("column"))).or_default();
+        for (sum, key) in sums.iter_mut().zip(SUMS) {
+            *sum += text(key).parse::<Decimal>().unwrap_or_default();
+        }
+    }
+    let line = |(name, sums): (String, [Decimal; 5])| {
+        let [captured, merged, held, rejected, primary] = sums.map(|s| s.to_string());
+        context! { name, captured, merged, held, rejected, primary }
+    };
+    found.into_iter().map(line).collect()
+}
+
 /// Key, 中文, English.
-const WORDS: [(&str, &str, &str); 62] = [
+const WORDS: [(&str, &str, &str); 66] = [
+    ("money", "金额", "Money"),
+    ("charge", "收", "charge"),
+    ("refund", "退", "refund"),
+    ("by_group", "分组明细", "By group"),
     ("title", "应急事件总结报告", "Report of an emergency"),
     ("cause", "原因", "Cause"),
     ("began", "开始", "Began"),
