@@ -42,7 +42,8 @@ faketime=
 for file in /usr/lib/*/faketime/libfaketime.so.1; do
     if [ -f "$file" ]; then faketime=$file; fi
 done
-[ -n "$faketime" ] || need faketime "libfaketime"
+{ [ -n "$faketime" ] && have faketime; } || need faketime "faketime and its library"
+have openssl || need openssl "openssl"
 have systemd-analyze || need systemd "systemd-analyze"
 have dpkg-deb || have promtool || need prometheus "promtool of Prometheus"
 

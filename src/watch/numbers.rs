@@ -6,7 +6,7 @@ use crate::cli::Site;
 use crate::db::{self, Server, Side};
 use crate::error::{Cannot, Error, Result};
 use crate::profile::{Check, Numbers};
-use crate::standby::{self, Generation};
+use crate::standby::{self, Gate, Generation};
 use std::collections::BTreeMap;
 
 pub(super) const NAMES: &[&str] = &["numbers"];
@@ -80,7 +80,7 @@ fn ask(site: &Site, check: &Check) -> Result<Vec<(String, f64)>> {
     let asked = {
         let (server, doing) = (server.unset(), doing.clone());
         db::within(LIMIT, move || -> Result<Vec<(String, f64)>> {
-            let mut client = server.connect()?;
+            let mut client = server.connect_to(&database(&server)?)?;
             let mut tx = client.build_transaction().read_only(true).start().cannot(doing.clone())?;
             let rows = tx.query(&query, &[]).cannot(doing.clone())?;
             rows.iter()
@@ -95,6 +95,18 @@ fn ask(site: &Site, check: &Check) -> Result<Vec<(String, f64)>> {
     asked
         .unwrap_or_else(|| Err(Error::unreachable(doing, format!("no answer within {} s", LIMIT.as_secs()))))
         .map_err(|e| e.hint("the query of a [[check]] gives two columns: a name (text) and a number (bigint)."))
+}
+
+/// Where a side is asked: on the standby in what is open, or would be opened next, because its name leads to an empty database
+/// until then.
+fn database(server: &Server) -> Result<String> {
+    if server.side == Side::Primary {
+        return Ok(server.database().to_owned());
+    }
+    let all = Generation::all(server)?;
+    let open = all.iter().find(|g| g.gate == Gate::Open);
+    let asked = open.or(Generation::newest(&all));
+    Ok(asked.map_or_else(|| server.database().to_owned(), |g| g.database.clone()))
 }
 
 fn tell(sheet: &mut Sheet, check: &Check, rows: &[(String, f64)]) {

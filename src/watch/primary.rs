@@ -44,7 +44,7 @@ pub(super) fn heard_by_the_replica(site: &Site, primary: &Answer) -> Option<Stri
         let row = client.query_one(crate::sql!("watch/replica_hears.sql"), &[]).ok()?;
         row.get::<_, Option<f64>>(0)
     });
-    heard.flatten().filter(|s| *s < 10.0).map(|s| format!("its replica heard it {s:.0} s ago"))
+    heard.flatten().filter(|s| *s < 40.0).map(|s| format!("its replica heard it {s:.0} s ago"))
 }
 
 fn has_replica(site: &Site) -> bool {

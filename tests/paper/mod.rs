@@ -5,7 +5,7 @@ mod import;
 mod numbers;
 mod planted;
 mod real;
-mod reference;
+pub mod reference;
 
 use crate::support::{Cluster, Workplace};
 

@@ -1,5 +1,6 @@
 //! `his-watch`, from outside: everything that it checks is broken, one at a time, and exactly that check turns.
 
+mod beside;
 mod breaks;
 mod shows;
 
