@@ -65,6 +65,17 @@ fn a_drill_runs_the_whole_chain_loses_nothing_and_leaves_the_live_servers_byte_f
 }
 
 #[test]
+fn a_row_of_the_drill_on_the_live_primary_would_be_found() {
+    let hospital = hospital();
+    // The first number that the drill will hand out, in a row that its snapshot does not know.
+    hospital.primary.execute(DB, "INSERT INTO op.charge (id, total, who) VALUES (900000, 1, 'leaked')");
+    let held = drill(&hospital, 3, &["run"]);
+    assert_eq!(held["measured"]["rows_on_primary"], 1);
+    let failed: Vec<String> = criteria(&held).into_iter().filter(|(_, passed)| !passed).map(|(n, _)| n).collect();
+    assert_eq!(failed, ["nothing of it on the primary"]);
+}
+
+#[test]
 fn a_drill_goes_on_beside_windows_that_work_on_the_live_primary() {
     let hospital = hospital();
     let windows = hospital.windows().open();
