@@ -7,22 +7,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use crate::support::Ran;
 use crate::support::workplace::DB;
+use crate::support::{PROGRAMS, Ran};
 use crate::switch::Hospital;
 
-const PROGRAMS: [&str; 10] = [
-    "his-snapshot",
-    "his-load-standby",
-    "his-switch",
-    "his-export-queue",
-    "his-merge",
-    "his-import-paper",
-    "his-desk",
-    "his-watch",
-    "his-incident",
-    "his-drill",
-];
 const CODES: std::ops::RangeInclusive<i32> = 0..=7;
 
 /// One line of the table.

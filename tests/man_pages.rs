@@ -8,21 +8,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_mangen::Man;
 
-use crate::support::Program;
-
-/// Every program with its line in each other's SEE ALSO.
-const PROGRAMS: [&str; 10] = [
-    "his-snapshot",
-    "his-load-standby",
-    "his-switch",
-    "his-export-queue",
-    "his-merge",
-    "his-import-paper",
-    "his-desk",
-    "his-watch",
-    "his-incident",
-    "his-drill",
-];
+use crate::support::{PROGRAMS, Program};
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
 const CONTRACT: [(&str, &str, &[&str]); 90] = [
@@ -391,9 +377,10 @@ fn every_key_of_the_profile_is_in_the_manual() {
     let parser: String = sources.iter().map(|name| read(&format!("src/profile/{name}.rs"))).collect();
     let page = read("man/his.toml.5");
     let mut keys: Vec<&str> = Vec::new();
-    for method in
-        ["text", "required", "choice", "flag", "whole", "wholes", "duration", "texts", "pairs", "lists", "counts"]
-    {
+    for method in [
+        "text", "required", "choice", "flag", "whole", "percent", "wholes", "duration", "texts", "pairs", "lists",
+        "counts",
+    ] {
         keys.extend(literals_after(&parser, &format!(".{method}(\"")));
     }
     keys.extend(literals_after(&parser, "(&mut s, \""));

@@ -3,15 +3,7 @@
 # Installs Chromium, fonts and poppler where apt is (Debian, Ubuntu).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-missing=()
-command -v chromium >/dev/null || missing+=(chromium)
-command -v pdftoppm >/dev/null || missing+=(poppler-utils)
-fc-list 2>/dev/null | grep -q 'Noto Sans CJK' || missing+=(fonts-noto-cjk)
-if [ ${#missing[@]} -gt 0 ]; then
-    command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }
-    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-    $sudo apt-get install -y -q "${missing[@]}"
-fi
+tools/chromium.sh
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

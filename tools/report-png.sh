@@ -3,15 +3,7 @@
 # languages; and a card, a notice. Run `make demo` before. Installs Chromium, fonts and poppler where apt is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-missing=()
-command -v chromium >/dev/null || missing+=(chromium)
-command -v pdftoppm >/dev/null || missing+=(poppler-utils)
-fc-list 2>/dev/null | grep -q 'Noto Sans CJK' || missing+=(fonts-noto-cjk)
-if [ ${#missing[@]} -gt 0 ]; then
-    command -v apt-get >/dev/null || { echo "install these first: ${missing[*]}" >&2; exit 1; }
-    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-    $sudo apt-get install -y -q "${missing[@]}"
-fi
+tools/chromium.sh
 report=${REPORT:-target/demo-report}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -68,7 +68,7 @@ impl ServerCertVerifier for Seen {
             let ends = DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0);
             *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
         }
-        Err(rustls::Error::General("looked at, and not trusted".to_owned()))
+        Err(untrusted())
     }
 
     fn verify_tls12_signature(
@@ -77,7 +77,7 @@ impl ServerCertVerifier for Seen {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("looked at, and not trusted".to_owned()))
+        Err(untrusted())
     }
 
     fn verify_tls13_signature(
@@ -86,10 +86,14 @@ impl ServerCertVerifier for Seen {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("looked at, and not trusted".to_owned()))
+        Err(untrusted())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
+}
+
+fn untrusted() -> rustls::Error {
+    rustls::Error::General("looked at, and not trusted".to_owned())
 }

@@ -172,18 +172,10 @@ fn store(mut s: Section, base: &Path) -> Store {
 }
 
 fn limits(mut s: Section) -> Limits {
-    let percent = |s: &mut Section, key, default| match s.whole(key) {
-        Some(n) if (0..=100).contains(&n) => n,
-        Some(n) => {
-            s.bad(key, format!("is {n} (expected a percentage, 0 to 100)"));
-            default
-        }
-        None => default,
-    };
     let limits = Limits {
         max_age: s.duration("max_age", Duration::from_secs(600)),
-        max_shrink: percent(&mut s, "max_shrink", 20),
-        max_change: percent(&mut s, "max_change", 50),
+        max_shrink: s.percent("max_shrink", 20),
+        max_change: s.percent("max_change", 50),
         drain: s.duration("drain", Duration::from_secs(10)),
         fence: s.duration("fence", Duration::from_secs(5)),
     };

@@ -126,6 +126,18 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
         number
     }
 
+    /// A percentage, 0 to 100.
+    pub fn percent(&mut self, key: &'static str, default: i64) -> i64 {
+        match self.whole(key) {
+            Some(n) if (0..=100).contains(&n) => n,
+            Some(n) => {
+                self.bad(key, format!("is {n} (expected a percentage, 0 to 100)"));
+                default
+            }
+            None => default,
+        }
+    }
+
     /// A length of time such as "500ms", "10s", "10m", "2h", "7d".
     pub fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
         let Some(text) = self.text(key) else {

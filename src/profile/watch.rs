@@ -57,18 +57,10 @@ pub struct Plan {
 }
 
 pub(super) fn watch(mut s: Section) -> Watch {
-    let percent = |s: &mut Section, key, default| match s.whole(key) {
-        Some(n) if (0..=100).contains(&n) => n,
-        Some(n) => {
-            s.bad(key, format!("is {n} (expected a percentage, 0 to 100)"));
-            default
-        }
-        None => default,
-    };
     let watch = Watch {
-        disk: percent(&mut s, "disk", 10),
+        disk: s.percent("disk", 10),
         clock: s.duration("clock", Duration::from_secs(2)),
-        numbers: percent(&mut s, "numbers", 20),
+        numbers: s.percent("numbers", 20),
         lock: s.duration("lock", Duration::from_secs(1800)),
         units: s.duration("units", Duration::from_secs(300)),
         offline_copy: s.duration("offline_copy", 7 * DAY),

@@ -21,7 +21,7 @@ pub use client::{Attempt, OpenWindows, Outcome, Windows, standby_first};
 pub use cluster::{Cluster, Kind};
 pub use compare::{Digest, assert_same_tables, differences};
 pub use place::Place;
-pub use program::{Program, Ran, Running};
+pub use program::{PROGRAMS, Program, Ran, Running};
 pub use proxy::{Mode, Proxy};
 pub use workplace::{Profile, Workplace};
 

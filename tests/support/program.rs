@@ -16,6 +16,20 @@ use super::place::Place;
 use super::server::bin;
 use super::wait_until;
 
+/// Every program of ours.
+pub const PROGRAMS: [&str; 10] = [
+    "his-snapshot",
+    "his-load-standby",
+    "his-switch",
+    "his-export-queue",
+    "his-merge",
+    "his-import-paper",
+    "his-desk",
+    "his-watch",
+    "his-incident",
+    "his-drill",
+];
+
 /// How long a program may take unless the test says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
 
