@@ -185,8 +185,8 @@ const CASES: &[Case] = &[
         });
         let _ = check;
     }),
-    case("his-watch", 2, "two forms of output are asked for", "see his-watch --help", |h, check| {
-        check.ends(h, &["--nagios", "--json"]);
+    case("his-watch", 2, "the metrics have no file", "see his-watch --help", |h, check| {
+        check.ends(h, &["--prometheus"]);
     }),
     case("his-watch", 1, "the metrics cannot be written", "mend the cause named above", |h, check| {
         check.ends(h, &["--prometheus", "/nowhere/his.prom"]);

@@ -2,14 +2,15 @@
 //!
 //! Every check asks whoever knows: the databases ([`primary`], [`standby`], [`numbers`], [`expiry`]), the store
 //! ([`store`]), the plan and the drills ([`practised`]), the network ([`apart`]). A [`probe`] tells a slow server from a hung
-//! one from a dead one, and takes two independent signals before it says dead. [`usual`] remembers how fast the primary
-//! usually answers. [`verdict`] puts it together; [`show`] prints it for people, Nagios and Prometheus.
+//! one from a dead one, and takes two independent signals before it says dead. [`usual`] knows how fast the primary
+//! usually answers, by the [`memory`] of earlier runs. [`verdict`] puts it together; [`show`] prints it for people, Nagios and Prometheus.
 //!
 //! It changes nothing but its own memory of answer times, and never switches by itself.
 
 mod apart;
 mod cli;
 mod expiry;
+mod memory;
 mod numbers;
 mod practised;
 mod primary;

@@ -1,5 +1,6 @@
 //! The store: snapshots, chains, units on their way, locks, disks, copies, the print pack.
 
+use super::memory::Memory;
 use super::{Measure, PROGRAM, Sheet, State, Unit};
 use crate::cli::Site;
 use crate::clock;
@@ -77,13 +78,19 @@ fn chains(site: &Site, sheet: &mut Sheet, acts: &[Act], journal: Option<String>)
     if let Err(e) = Register::read(site) {
         findings.push((State::Critical, e.to_string()));
     }
-    let mut batches = 0;
+    let (now, mut memory, mut there) = (Utc::now(), Memory::read(site), Vec::new());
     for event in site.store.events()?.iter().filter(|e| !is_settled(acts, e)) {
-        let (good, broken) = queue::chain(&site.store, event)?;
-        batches += good.len();
+        let batches = site.store.batches(event)?;
+        let known: Vec<(u64, String)> =
+            batches.iter().filter_map(|(number, dir)| Some((*number, memory.whole(dir, now)?))).collect();
+        let (good, broken) = queue::chain_after(&site.store, event, &known)?;
+        good.iter().for_each(|batch| memory.is_whole(&batch.dir, &batch.sha256, now));
         findings.extend(broken.map(|e| (State::Critical, e.to_string())));
+        there.extend(batches.iter().map(|(_, dir)| dir.display().to_string()));
     }
-    let fine = format!("journal, register and {batches} batches of open events hold");
+    memory.forget_batches_but(&there);
+    memory.write(site);
+    let fine = format!("journal, register and {} batches of open events hold", there.len());
     sheet
         .add_all("chain", &findings, fine)
         .hint("compare with the mirror; his-export-queue makes a batch again while the standby has its units.");

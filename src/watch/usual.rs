@@ -1,12 +1,9 @@
 //! How fast the primary usually answers, and whether today is different.
 
+use super::memory::Memory;
 use super::probe::Answer;
 use super::{Measure, Sheet, State, Unit};
 use crate::cli::Site;
-use serde::{Deserialize, Serialize};
-
-/// The memory of his-watch, below the store.
-const MEMORY: &str = "watch.json";
 
 /// So many answers are remembered: at one a minute, the last two hours.
 const KEPT: usize = 120;
@@ -20,18 +17,10 @@ const TIMES: f64 = 5.0;
 /// Seconds below which nobody at a window feels anything.
 const LEAST: f64 = 0.2;
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Memory {
-    /// Seconds of the last answers, oldest first.
-    primary_answers: Vec<f64>,
-}
-
 /// Compares the primary's answer with its usual one, and remembers it. A slow answer is remembered too: what stays slow
 /// becomes usual within hours, after somebody was told for hours.
 pub(super) fn answer_time(site: &Site, sheet: &mut Sheet, answer: &Answer) {
-    let path = site.store.dir().join(MEMORY);
-    let mut memory: Memory =
-        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let mut memory = Memory::read(site);
     let Some(seconds) = answer.seconds() else {
         sheet.add("primary-time", State::Unknown, "the primary does not answer");
         return;
@@ -55,12 +44,7 @@ pub(super) fn answer_time(site: &Site, sheet: &mut Sheet, answer: &Answer) {
     memory.primary_answers.push(seconds);
     let surplus = memory.primary_answers.len().saturating_sub(KEPT);
     memory.primary_answers.drain(..surplus);
-    // Only a memory: that it cannot be written is seen by the check of the disk.
-    if let Ok(text) = serde_json::to_vec(&memory)
-        && let Err(e) = crate::store::durable::replace(&path, &text)
-    {
-        log::info!("the answer time is not remembered: {e}");
-    }
+    memory.write(site);
 }
 
 fn median(values: &[f64]) -> Option<f64> {

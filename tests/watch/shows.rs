@@ -50,6 +50,8 @@ fn nagios_gets_one_line_with_figures_and_its_own_codes() {
     assert!(line(1).starts_with("HIS DEGRADED - plan: "));
     hospital.primary.stop_fast();
     assert!(line(2).starts_with("HIS DEGRADED - primary: DEAD"));
+    let ran = hospital.work.run("his-watch", &["--nagios", "--jason"]).expect(3);
+    assert!(ran.stdout.starts_with("HIS UNKNOWN - error: unexpected argument '--jason'"), "{}", ran.shown());
     fs::write(hospital.work.config(), "format = 2").unwrap();
     let ran = hospital.work.run("his-watch", &["--nagios"]).expect(3);
     assert!(ran.stdout.starts_with("HIS UNKNOWN - cannot use the profile"), "{}", ran.shown());
