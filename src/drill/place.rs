@@ -11,6 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What the name of every place begins with; nothing else is ever removed.
+pub const PREFIX: &str = "his-drill-";
+
 /// Where everything of one drill lies. The sockets have short paths of their own, because a Unix socket's may have 107 bytes.
 #[derive(Debug)]
 pub struct Place {
@@ -61,6 +64,10 @@ impl Place {
 
     /// Ends the servers and removes everything; what is not there is no hindrance.
     pub fn remove(&self) -> Result<()> {
+        if !self.dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) {
+            let doing = format!("remove '{}'", self.dir.display());
+            return Err(Error::damaged(doing, format!("it is no place of a drill (expected {PREFIX}N)")));
+        }
         self.primary.end();
         self.standby.end();
         match fs::remove_dir_all(&self.dir) {

@@ -77,6 +77,9 @@ pub struct Drill {
     pub ended: Option<DateTime<Utc>>,
     /// Where it works, as long as it does.
     pub place: Option<PathBuf>,
+    /// At the pace of people: between its steps no process of ours runs.
+    #[serde(default)]
+    pub by_hand: bool,
     pub participants: Vec<Participant>,
     pub measured: Measured,
     pub criteria: Vec<Criterion>,

@@ -1,7 +1,7 @@
 //! A drill from its beginning to its end: scripted in one go, or in steps at the pace of people.
 
 use super::act::{Acted, act};
-use super::place::Place;
+use super::place::{PREFIX, Place};
 use super::proof::{self, Used};
 use super::record::{Drill, Measured, Participant};
 use super::scenario::Scenario;
@@ -9,13 +9,14 @@ use super::stage;
 use super::windows::Windows;
 use super::{judge, record};
 use crate::cli::{Site, Talk};
+use crate::clock;
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::load;
 use crate::merge;
 use crate::snapshot;
 use crate::standby::numbers;
 use crate::store::{Kind, Lock, Mode, State};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ pub fn begin(live: &Site, wanted: &Wanted) -> Result<Drill> {
     let mut exercise = Exercise::begin(live, wanted)?;
     match exercise.set_up() {
         Ok(()) => {
-            exercise.drill.measured.seconds = 0.0;
+            exercise.drill.by_hand = true;
             exercise.drill.write(live)?;
             Ok(exercise.drill)
         }
@@ -101,6 +102,15 @@ fn ready(live: &Site) -> Result<Lock> {
     }
     let lock = live.store.lock(Kind::Drill, &live.by)?;
     for mut left in record::history(live)?.into_iter().filter(|d| d.ended.is_none()) {
+        // People may be in the middle of theirs; after so long nobody is.
+        if left.by_hand && Utc::now() - left.began < TimeDelta::hours(12) {
+            let since = clock::time_of_day(&live.profile.site, left.began, Utc::now());
+            return Err(Error::refused(
+                "hold a drill",
+                format!("drill {} is on since {since}, at the pace of people", left.drill),
+            )
+            .hint("his-drill end ends it."));
+        }
         if let Some(dir) = left.place.take() {
             live.talk.say(format!("clearing away what drill {} left in '{}'", left.drill, dir.display()));
             Place::at(&dir)?.remove()?;
@@ -116,7 +126,7 @@ impl<'a> Exercise<'a> {
     fn begin(live: &'a Site, wanted: &Wanted) -> Result<Exercise<'a>> {
         let state = State::update(&live.store, |s| s.drills += 1)?;
         let id = format!("{}-D{}", live.profile.site.code, state.drills);
-        let dir = live.profile.drill.place.join(format!("his-drill-{}", std::process::id()));
+        let dir = live.profile.drill.place.join(format!("{PREFIX}{}", std::process::id()));
         let drill = Drill {
             drill: id,
             scenario: wanted.scenario,
@@ -125,6 +135,7 @@ impl<'a> Exercise<'a> {
             began: Utc::now(),
             ended: None,
             place: Some(dir.clone()),
+            by_hand: false,
             participants: wanted.participants.clone(),
             measured: Measured::default(),
             criteria: Vec::new(),

@@ -63,12 +63,13 @@ pub fn look(site: &Site) -> crate::Result<Seen> {
     standby::reachable(&mut sheet, &standby_answer);
 
     let (on_primary, on_standby) = (primary_answer.seconds().is_some(), standby_answer.seconds().is_some());
-    let groups: [(&[&'static str], bool, Group); 6] = [
+    let groups: [(&[&'static str], bool, Group); 7] = [
         (primary::NAMES, on_primary, primary::look),
         (standby::NAMES, on_standby, standby::look),
         (numbers::NAMES, on_standby, numbers::look),
         (expiry::NAMES, on_primary || on_standby, expiry::look),
         (store::NAMES, true, store::look),
+        (&["units"], true, store::units),
         (practised::NAMES, true, practised::look),
     ];
     let running: Vec<_> = groups

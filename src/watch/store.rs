@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) const NAMES: &[&str] =
-    &["snapshot", "chain", "units", "locks", "disk", "mirror", "offline-copy", "print-pack", "slips"];
+    &["snapshot", "chain", "locks", "disk", "mirror", "offline-copy", "print-pack", "slips"];
 
 pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     let now = Utc::now();
@@ -30,9 +30,7 @@ pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     mirror(site, sheet);
     offline_copy(site, sheet, now)?;
     print_pack(site, sheet, newest.as_ref(), now)?;
-    slips(site, sheet)?;
-    // Last, because the servers may keep it waiting.
-    units(site, sheet, &acts, now)
+    slips(site, sheet)
 }
 
 fn snapshots(site: &Site, sheet: &mut Sheet) -> Result<Option<Manifest>> {
@@ -97,8 +95,11 @@ fn chains(site: &Site, sheet: &mut Sheet, acts: &[Act], journal: Option<String>)
     Ok(())
 }
 
-/// Units on their way: in no batch, in batches and merged by nobody, or held.
-fn units(site: &Site, sheet: &mut Sheet, acts: &[Act], now: DateTime<Utc>) -> Result<()> {
+/// Units on their way: in no batch, in batches and merged by nobody, or held. Apart from the rest, because the servers may keep
+/// it waiting.
+pub(super) fn units(site: &Site, sheet: &mut Sheet) -> Result<()> {
+    let (acts, now) = (site.store.journal().read()?.0, Utc::now());
+    let acts = acts.as_slice();
     let state = site.store.state()?;
     let limit = site.profile.watch.units;
     let server = site.profile.standby()?.named(PROGRAM);

@@ -129,6 +129,8 @@ fn a_drill_at_the_pace_of_people_is_theirs_between_begin_and_end() {
     let begun = drill(&hospital, 0, &["begin", "--scenario", "primary-down"]);
     let config = begun["config"].as_str().unwrap();
     let people = |name: &str, args: &[&str]| Program::ours(name).args(args).env("HIS_CONFIG", config).run();
+    // Nobody clears away what people are in the middle of.
+    hospital.work.run("his-drill", &["run"]).expect(4).says("drill 01-D1 is on since");
     drill(&hospital, 0, &["strike"]);
     people("his-switch", &["standby", "--reason", "drill"]).expect(0);
     assert_eq!(hospital.status()["mode"], "normal", "the live hospital knows nothing of it");
