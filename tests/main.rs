@@ -21,5 +21,6 @@ mod support;
 mod switch;
 mod synced;
 mod times;
+mod torture;
 mod triggers;
 mod watch;

@@ -80,7 +80,7 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     ledger::ensure(&mut client)?;
     let mut last_event = state.event.as_ref().map(|e| e.id.clone());
     let mut new = Counts::default();
-    if !work.batches.is_empty() {
+    if !work.batches.is_empty() || decided_and_held(&mut client)? {
         let before = ledger::counts(&mut client)?;
         merge_all(site, &mut client, &work.batches, &primary)?;
         let after = ledger::counts(&mut client)?;
@@ -101,6 +101,11 @@ pub fn run(site: &Site, dirs: &[PathBuf], early: bool) -> Result<Merged> {
     };
     let sound = account.balanced && account.units.held == 0;
     Ok(Merged { event: last_event, account, new, exit: if sound { Exit::Done } else { Exit::NeedsPerson } })
+}
+
+/// Whether a decision was recorded and not carried out, as when its run was killed between the two.
+fn decided_and_held(client: &mut Client) -> Result<bool> {
+    Ok(client.query_one(crate::sql!("merge/decided_and_held.sql"), &[]).cannot("read the merge ledger")?.get(0))
 }
 
 /// How an event stands.

@@ -80,6 +80,10 @@ pub fn resolve(site: &Site, decision: &Decision, dry_run: bool) -> Result<Resolv
     };
     if let Some((take, by, _)) = &detail.decided {
         if take == decision.take.name() {
+            // A run that was killed may have recorded it and not carried it out.
+            if !dry_run {
+                carry_out(site, &mut client, &primary, decision, &detail, &mut resolved)?;
+            }
             return Ok(resolved);
         }
         return Err(refuse(
@@ -110,23 +114,35 @@ pub fn resolve(site: &Site, decision: &Decision, dry_run: bool) -> Result<Resolv
         link.record(&mut tx, decision.id)?;
     }
     tx.commit().cannot("record the decision")?;
-    merge_all(site, &mut client, &[], &primary)?;
-    let status = unit_status(&mut client, decision.id)?;
-    if decision.take != Take::Primary && status == "held" {
-        require_settled(&mut client, decision, &detail)?;
-    }
-    site.store.journal().write(
-        &site.by,
-        "resolve",
-        Some(&event),
-        "done",
-        json!({ "conflict": decision.id, "unit": resolved.unit, "take": decision.take.name(), "status": status, "money": decision.money }),
-    )?;
-    let seen = ledger::last_run(&mut client)?;
-    State::update(&site.store, |s| s.merge_run = s.merge_run.max(seen))?;
-    resolved.account = account(site, &mut client, &event)?;
-    resolved.status = status;
+    carry_out(site, &mut client, &primary, decision, &detail, &mut resolved)?;
     Ok(resolved)
+}
+
+/// Merges what a recorded decision sets free, and notes it in the journal. Done once or twice, it ends the same.
+fn carry_out(
+    site: &Site,
+    client: &mut Client,
+    primary: &Primary,
+    decision: &Decision,
+    detail: &Detail,
+    resolved: &mut Resolved,
+) -> Result<()> {
+    // What is merged stays merged; what was rejected still sets free, or holds, what depends on it.
+    if detail.status != "merged" {
+        merge_all(site, client, &[], primary)?;
+    }
+    resolved.status = unit_status(client, decision.id)?;
+    if decision.take != Take::Primary && resolved.status == "held" {
+        require_settled(client, decision, detail)?;
+    }
+    let (unit, take, status) = (&resolved.unit, decision.take.name(), &resolved.status);
+    let told =
+        json!({ "conflict": decision.id, "unit": unit, "take": take, "status": status, "money": decision.money });
+    site.store.journal().write_once(&site.by, "resolve", &resolved.event, "conflict", told)?;
+    let seen = ledger::last_run(client)?;
+    State::update(&site.store, |s| s.merge_run = s.merge_run.max(seen))?;
+    resolved.account = account(site, client, &resolved.event)?;
+    Ok(())
 }
 
 fn refuse(decision: &Decision, reason: impl std::fmt::Display) -> Error {

@@ -66,6 +66,10 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
     ledger::ensure(&mut client)?;
     let signed = signatures(&mut client, event)?;
     if let Some(before) = signed.iter().find(|s| s.role == role.name()) {
+        // A run that was killed may have signed and not said so.
+        if !args.dry_run {
+            journal(site, event, role, &before.by, &signed)?;
+        }
         let text = format!("event {event} is signed off for {} already, by {}", role.name(), before.by);
         return Ok(outcome(event, role, &signed, true, text));
     }
@@ -80,8 +84,7 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
         .execute(crate::sql!("merge/sign_off.sql"), &[&event, &role.name(), &site.by, &crate::store::host(), &totals])
         .cannot(format!("sign off the event '{event}'"))?;
     let signed = signatures(&mut client, event)?;
-    let detail = json!({ "as": role.name(), "signed_off": is_whole(&signed), "units": found.sheet.units });
-    site.store.journal().write(&site.by, "sign off", Some(event), "done", detail)?;
+    journal(site, event, role, &site.by, &signed)?;
     let rest = match (is_whole(&signed), role) {
         (true, _) => "; both have signed, the event is settled",
         (false, Role::Finance) => "; IT has still to sign",
@@ -89,6 +92,11 @@ pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
     };
     let text = format!("event {event} is signed off for {} by {}{rest}", role.name(), site.by);
     Ok(outcome(event, role, &signed, false, text))
+}
+
+fn journal(site: &Site, event: &str, role: Role, by: &str, signed: &[Signature]) -> Result<()> {
+    let detail = json!({ "as": role.name(), "signed_off": is_whole(signed) });
+    site.store.journal().write_once(by, "sign off", event, "as", detail)
 }
 
 fn is_whole(signed: &[Signature]) -> bool {

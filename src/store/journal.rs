@@ -65,6 +65,16 @@ impl Journal {
         })
     }
 
+    /// Appends an act that is done, unless the journal has it: for a step that a killed run has taken without saying so.
+    /// `key` names the part of `detail` that tells this act from others of its name and event.
+    pub fn write_once(&self, by: &str, act: &str, event: &str, key: &str, detail: serde_json::Value) -> Result<()> {
+        let (acts, _) = self.read()?;
+        let same = |a: &Act| {
+            a.act == act && a.result == "done" && a.event.as_deref() == Some(event) && a.detail[key] == detail[key]
+        };
+        if acts.iter().any(same) { Ok(()) } else { self.write(by, act, Some(event), "done", detail) }
+    }
+
     /// All acts, oldest first, and the first place where the chain is broken.
     pub fn read(&self) -> Result<(Vec<Act>, Option<Broken>)> {
         self.chain.read()

@@ -46,6 +46,32 @@ fn exists_standby_ours_overwrites_and_the_displaced_row_is_recorded() {
 }
 
 #[test]
+fn a_decision_whose_run_was_killed_before_it_was_carried_out_is_carried_out_by_the_next_run() {
+    for again in ["merge", "resolve"] {
+        let o = at_odds(
+            &["INSERT INTO h.patient (id, name) VALUES (77, 'ours')"],
+            "INSERT INTO h.patient (id, name) VALUES (77, 'theirs')",
+        );
+        // As far as such a run came.
+        o.meanwhile(
+            "UPDATE his_emergency.conflict SET take = 'standby', decided_by = 'Li', decided_at = now(), why = 'asked'",
+        );
+        if again == "merge" {
+            o.work.run("his-merge", &["--early"]).expect(0).says("merged 1 unit");
+        } else {
+            let id = o.rows("SELECT id FROM his_emergency.conflict");
+            let decision = ["resolve", &id[0], "--take", "standby", "--why", "asked"];
+            o.work.run("his-merge", &decision).expect(0).says("is merged");
+            o.work.run("his-merge", &decision).expect(0).says("is merged");
+            let journal = std::fs::read_to_string(o.work.store().join("journal.jsonl")).expect("a journal");
+            assert_eq!(journal.matches("\"act\":\"resolve\"").count(), 1, "{journal}");
+        }
+        assert_eq!(units(&o), json!([1, 0, 0]), "{again}");
+        assert_eq!(o.rows("SELECT name FROM h.patient WHERE id = 77"), ["ours"], "{again}");
+    }
+}
+
+#[test]
 fn exists_primary_the_unit_is_rejected_and_what_depends_on_it_is_asked_about() {
     let o = at_odds(
         &[

@@ -2,9 +2,9 @@
 
 use super::brute::Unit;
 use super::meet;
-use super::random::Random;
 use super::schema::{Kind, REFUSED, SCHEMA, Table, WORDS, table, with};
 use super::server::{Key, Row, Running, Set, Side, State, Statement, Value};
+use crate::support::random::Random;
 
 /// How many batches the windows' work of a world is cut into.
 pub const BATCHES: usize = 4;

@@ -7,14 +7,13 @@ mod history;
 mod judge;
 mod meet;
 mod open;
-mod random;
 mod report;
 mod schema;
 mod server;
 mod world;
 
+use crate::support::random::Random;
 use history::{BATCHES, Case, Played};
-use random::Random;
 use report::Report;
 use std::env;
 use std::sync::Mutex;

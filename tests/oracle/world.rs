@@ -2,10 +2,10 @@
 //! merge carry hundreds of them and each is judged by itself.
 
 use super::history::{BATCHES, Case, Played};
-use super::random::Random;
 use super::schema::SCHEMA;
 use super::server::{State, WIDTH, shown};
 use super::{open, trace};
+use crate::support::random::Random;
 use crate::support::sql::text_rows;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Digest, Workplace};

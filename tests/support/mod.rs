@@ -8,6 +8,7 @@ pub mod compare;
 pub mod place;
 pub mod program;
 pub mod proxy;
+pub mod random;
 pub mod server;
 pub mod session;
 pub mod sql;

@@ -1,0 +1,155 @@
+//! The whole chain under faults: killed at every step, a disk that fails, power that goes, connections that end, servers
+//! that die or stand still. After each fault the same command is run again; after each emergency every table, the ledger,
+//! the store, its mirror and the journal are compared with a run that nothing disturbed.
+//!
+//! `HIS_TRIALS` says how many faults, `HIS_SEED` which, `HIS_WORKERS` how many departments at once, `HIS_ROUNDS` how many emergencies of each; `HIS_STEP` and
+//! `HIS_KIND` name the only command and the only kind of fault, in the words of the summary.
+
+mod cycle;
+mod fault;
+mod world;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::random::Random;
+use cycle::{Counts, Cycles, Only};
+use fault::{Calls, Kind};
+use world::World;
+
+/// Emergencies of one department before a new one begins: stores and ledgers grow.
+const ROUNDS: usize = 20;
+
+fn setting(name: &str, default: usize) -> usize {
+    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name} is '{text}': {e}")))
+}
+
+/// What went wrong, counted.
+#[derive(Debug, Default)]
+struct Wrong {
+    lost: usize,
+    doubled: usize,
+    unbalanced: usize,
+    other: usize,
+    told: String,
+}
+
+impl Wrong {
+    fn any(&self) -> bool {
+        self.lost + self.doubled + self.unbalanced + self.other > 0
+    }
+
+    /// Compares a state with that of the run that nothing disturbed.
+    fn add(&mut self, expected: &[String], found: &[String], told: &[String]) {
+        let missing: Vec<&String> = expected.iter().filter(|line| !found.contains(line)).collect();
+        let extra: Vec<&String> = found.iter().filter(|line| !expected.contains(line)).collect();
+        // Content is sorted, so that a row that is there twice is a longer list with the same lines.
+        let twice = found.len().saturating_sub(expected.len());
+        if missing.is_empty() && extra.is_empty() && twice == 0 {
+            return;
+        }
+        let row = |line: &&&String| {
+            ["patients", "visits", "charges", "lines", "audit", "slots"].iter().any(|t| line.starts_with(t))
+        };
+        self.lost += missing.iter().filter(row).count();
+        self.doubled += twice + extra.iter().filter(row).count();
+        self.unbalanced += extra.iter().filter(|l| l.starts_with("balanced") || l.starts_with("ledger")).count();
+        self.other += 1;
+        self.told +=
+            &format!("missing: {missing:#?}\nextra: {extra:#?}\n{} lines, expected {}\n", found.len(), expected.len());
+        self.told += &told.join("\n");
+    }
+}
+
+#[test]
+fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_undisturbed() {
+    let trials = setting("HIS_TRIALS", 60);
+    let seed = setting("HIS_SEED", 20_261_124) as u64;
+    let began = Instant::now();
+    let rounds = ROUNDS.min(2 + trials / 12).max(setting("HIS_ROUNDS", 0));
+
+    // What it should be, after each emergency, and how many calls each command makes.
+    let mut calls = BTreeMap::new();
+    let mut plain = cycles(&mut calls, Random::new(seed), false);
+    let expected: Vec<Vec<String>> =
+        (1..=rounds).map(|round| plain.run(round).unwrap_or_else(|e| panic!("without a fault: {e}"))).collect();
+    drop(plain);
+
+    let (done, stop, department) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
+    let (counts, wrong) = (Mutex::new(Counts::default()), Mutex::new(Wrong::default()));
+    let worker = || {
+        while done.load(Ordering::Relaxed) < trials && !stop.load(Ordering::Relaxed) {
+            let seed = seed + 1 + department.fetch_add(1, Ordering::Relaxed) as u64;
+            let mut calls = calls.clone();
+            let mut disturbed = cycles(&mut calls, Random::new(seed), true);
+            for round in 1..=rounds {
+                let before = disturbed.counts.trials;
+                let found = disturbed.run(round);
+                let now = done.fetch_add(disturbed.counts.trials - before, Ordering::Relaxed);
+                let mut wrong = wrong.lock().expect("no worker panics");
+                match found {
+                    Ok(found) => wrong.add(&expected[round - 1], &found, &disturbed.told),
+                    Err(e) => {
+                        wrong.other += 1;
+                        wrong.told += &format!("{e}\n{}", disturbed.told.join("\n"));
+                    }
+                }
+                if wrong.any() {
+                    wrong.told += &format!("\nseed {seed}, emergency {round}, after {now} trials\n");
+                    stop.store(true, Ordering::Relaxed);
+                }
+                if stop.load(Ordering::Relaxed) || done.load(Ordering::Relaxed) >= trials {
+                    break;
+                }
+            }
+            add(&mut counts.lock().expect("no worker panics"), &disturbed.counts);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..setting("HIS_WORKERS", 1) {
+            scope.spawn(worker);
+        }
+    });
+    let (counts, wrong) = (counts.into_inner().expect("ended"), wrong.into_inner().expect("ended"));
+    print(&counts, &wrong, seed, began.elapsed());
+    assert!(!wrong.any(), "{}", wrong.told);
+    assert!(counts.trials >= trials, "only {} trials", counts.trials);
+}
+
+fn cycles<'a>(calls: &'a mut BTreeMap<&'static str, (Calls, Duration)>, random: Random, faults: bool) -> Cycles<'a> {
+    let only = Only { step: env::var("HIS_STEP").ok(), kind: env::var("HIS_KIND").ok() };
+    Cycles { world: World::new(), random, calls, counts: Counts::default(), faults, only, told: Vec::new() }
+}
+
+fn add(all: &mut Counts, more: &Counts) {
+    all.trials += more.trials;
+    all.cycles += more.cycles;
+    for (kind, n) in &more.kinds {
+        *all.kinds.entry(*kind).or_default() += n;
+    }
+    for (step, n) in &more.steps {
+        *all.steps.entry(step).or_default() += n;
+    }
+}
+
+fn print(counts: &Counts, wrong: &Wrong, seed: u64, took: Duration) {
+    println!(
+        "torture: {} trials in {} emergencies, seed {seed}, {:.0} s",
+        counts.trials,
+        counts.cycles,
+        took.as_secs_f32()
+    );
+    for (kind, n) in &counts.kinds {
+        println!("  {:<30}{n:>7}", Kind::name(*kind));
+    }
+    let steps: Vec<String> = counts.steps.iter().map(|(step, n)| format!("{step} {n}")).collect();
+    println!("  at: {}", steps.join(", "));
+    println!(
+        "  lost {}, doubled {}, unbalanced {}, otherwise not as undisturbed {}",
+        wrong.lost, wrong.doubled, wrong.unbalanced, wrong.other
+    );
+}
