@@ -7,7 +7,7 @@
 //!
 //! Beneath them: [`profile`] (the hospital's `his.toml`), [`catalog`] (what a schema looks like), [`standby`] (the
 //! gate and the capture inside a generation), [`formats`] (manifests and checksums), [`store`] (durable files,
-//! locks, state, journal), [`db`] (connections and SQL), [`clock`] (times as people read them), [`cli`] (what all programs
+//! locks, state, journal), [`seal`] (signatures and encryption), [`db`] (connections and SQL), [`clock`] (times as people read them), [`cli`] (what all programs
 //! share).
 
 pub mod catalog;
@@ -28,6 +28,7 @@ pub mod paper;
 pub mod plan;
 pub mod profile;
 pub mod queue;
+pub mod seal;
 pub mod snapshot;
 pub mod standby;
 pub mod store;

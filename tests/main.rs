@@ -16,6 +16,7 @@ mod oracle;
 mod paper;
 mod reconcile;
 mod samples;
+mod seal;
 mod snapshot;
 mod support;
 mod switch;

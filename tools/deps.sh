@@ -44,6 +44,8 @@ for file in /usr/lib/*/faketime/libfaketime.so.1; do
 done
 { [ -n "$faketime" ] && have faketime; } || need faketime "faketime and its library"
 have openssl || need openssl "openssl"
+have minisign || need minisign "minisign"
+have age || need age "age"
 have systemd-analyze || need systemd "systemd-analyze"
 have dpkg-deb || have promtool || need prometheus "promtool of Prometheus"
 

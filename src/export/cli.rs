@@ -111,7 +111,7 @@ fn list(site: &Site) -> Result<Outcome> {
     let (mut listed, mut exit) = (Vec::new(), Exit::Done);
     for event in site.store.events()? {
         for (number, dir) in site.store.batches(&event)? {
-            match Batch::open(&dir) {
+            match Batch::open(&dir, site.store.seal()) {
                 Ok(Batch { manifest: m, sha256, .. }) => {
                     table.add_row([
                         event.clone(),

@@ -10,13 +10,15 @@ use crate::cli::Site;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::{Manifest, Totals};
+use crate::formats::sums;
 use crate::queue::{self, Batch};
+use crate::seal::Seal;
 use crate::standby::{self, Gate, Generation};
 use crate::store::{Kind, State, durable};
 use minijinja::context;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A batch that this run made.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -116,14 +118,14 @@ impl Export<'_> {
     /// Makes every batch again that the standby remembers and the store does not have.
     fn again(&mut self, client: &mut Client) -> Result<Vec<Made>> {
         let rows = client.query(crate::sql!("export/recorded.sql"), &[]).cannot("read which batches were made")?;
-        let mut made = Vec::new();
-        for row in rows {
+        let (mut made, last) = (Vec::new(), rows.len());
+        for (place, row) in rows.iter().enumerate() {
             let (event, number): (String, i64) = (row.get(0), row.get(1));
             let (text, sha256): (String, String) = (row.get(2), row.get(3));
             let number = u64::try_from(number).unwrap_or(0);
             let dir = self.dir(&event, number);
             if dir.exists() {
-                let there = crate::formats::sums::of_file(&dir.join(crate::formats::sums::FILE)).ok();
+                let there = sums::of_file(&dir.join(sums::FILE)).ok();
                 if there.as_deref() != Some(&sha256) {
                     let reason = format!(
                         "its SHA256SUMS has SHA-256 {} (expected {sha256} by the standby)",
@@ -136,6 +138,10 @@ impl Export<'_> {
             }
             let manifest: Manifest =
                 serde_json::from_str(&text).cannot(format!("understand batch {number} of '{event}' in the standby"))?;
+            if self.find_again(&event, number, &sha256)? {
+                made.push(self.publish(&event, number, &sha256, &manifest)?);
+                continue;
+            }
             self.site
                 .talk
                 .say(format!("batch {number} of {event} is not in the store; making it again from the standby"));
@@ -148,7 +154,16 @@ impl Export<'_> {
             tx.batch_execute(&choose).cannot("choose the units of the batch")?;
             let files = write::files(&mut tx, self, &dir, &event)?;
             tx.commit().cannot("read the queue")?;
-            let sums = write::finish(&dir, files.sums, &text)?;
+            let same = files.tables.iter().map(|t| &t.sha256).eq(manifest.tables.iter().map(|t| &t.sha256));
+            let sums = write::finish(self.seal(), &dir, &self.name(&event, number), files.sums, &text)?;
+            let mut sha256 = sha256;
+            if same && place + 1 == last && queue::sha256(&sums) != sha256 && sealed(&manifest) {
+                // The same content, encrypted once more, has other bytes; nothing is chained to it yet.
+                sha256 = queue::sha256(&sums);
+                client
+                    .execute(crate::sql!("export/record_again.sql"), &[&event, &row.get::<_, i64>(1), &sha256])
+                    .cannot("record the batch in the standby")?;
+            }
             if queue::sha256(&sums) != sha256 {
                 durable::remove_dir(&durable::sibling(&dir)).cannot("remove the unfinished batch")?;
                 return Err(Error::damaged(
@@ -160,6 +175,31 @@ impl Export<'_> {
             made.push(self.publish(&event, number, &sha256, &manifest)?);
         }
         Ok(made)
+    }
+
+    /// Puts a batch that is not in the store back: as a run left it that was killed before it gave it its name, or as the
+    /// mirror has it. `false`: neither has it whole.
+    fn find_again(&self, event: &str, number: u64, sha256: &str) -> Result<bool> {
+        let unfinished = durable::sibling(&self.dir(event, number));
+        let whole = |dir: &Path| {
+            let there = sums::of_file(&dir.join(sums::FILE)).is_ok_and(|found| found == sha256);
+            Ok::<_, Error>(there && self.seal().check(dir)?.is_empty())
+        };
+        if whole(&unfinished)? {
+            return Ok(true);
+        }
+        let Some(mirror) = self.site.store.mirror() else { return Ok(false) };
+        let mirrored = mirror.join("queue").join(event).join(format!("{number:06}"));
+        if !whole(&mirrored)? {
+            return Ok(false);
+        }
+        self.site.talk.say(format!("batch {number} of {event} is not in the store; taking it from the mirror"));
+        durable::copy_unfinished(&mirrored, &unfinished).cannot(format!(
+            "copy '{}' to '{}'",
+            mirrored.display(),
+            unfinished.display()
+        ))?;
+        Ok(true)
     }
 
     /// Epochs that still have units in no batch: the current event's, and after a lost standby came back, an earlier one's.
@@ -207,7 +247,7 @@ impl Export<'_> {
         let closing = if closing { Some(self.closing(&mut tx, epoch, &chain, number)?) } else { None };
         let manifest = write::manifest(self, &mut tx, event, epoch, number, before, &files, closing)?;
         let text = serde_json::to_string_pretty(&manifest).cannot("write the manifest")? + "\n";
-        let sums = write::finish(&dir, files.sums, &text)?;
+        let sums = write::finish(self.seal(), &dir, &self.name(event, number), files.sums, &text)?;
         let sha256 = queue::sha256(&sums);
         let signed = i64::try_from(number).unwrap_or(i64::MAX);
         tx.execute(crate::sql!("export/record.sql"), &[&event, &signed, &text, &sha256])
@@ -240,6 +280,15 @@ impl Export<'_> {
         Ok(crate::formats::batch::Closing { closed_at: chrono::Utc::now(), batches: number, totals })
     }
 
+    fn seal(&self) -> &Seal {
+        self.site.store.seal()
+    }
+
+    /// How a signature names a batch.
+    fn name(&self, event: &str, number: u64) -> String {
+        format!("batch {number} of event {event} of site {}", self.site.profile.site.code)
+    }
+
     fn dir(&self, event: &str, number: u64) -> PathBuf {
         let base = if self.drill { self.site.store.drill(event) } else { self.site.store.queue(event) };
         base.join(format!("{number:06}"))
@@ -270,4 +319,9 @@ impl Export<'_> {
         )?;
         Ok(Made { batch: number, path: dir, units, rows, sha256: sha256.to_owned() })
     }
+}
+
+/// Whether its files are encrypted.
+fn sealed(manifest: &Manifest) -> bool {
+    manifest.tables.iter().any(|t| t.file.ends_with(crate::seal::SEALED))
 }

@@ -8,6 +8,7 @@ use crate::formats::{hex, sums};
 use crate::money;
 use crate::profile::Numbers;
 use crate::queue::Batch;
+use crate::seal::Seal;
 use crate::standby::{self, Captured};
 use crate::store::durable;
 use minijinja::context;
@@ -39,7 +40,7 @@ pub(super) fn begin(client: &mut Client) -> Result<Transaction<'_>> {
 
 /// Writes the chosen units' changes, one CSV a table, into the unfinished directory of `dir`.
 pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, event: &str) -> Result<Files> {
-    let unfinished = durable::sibling(dir);
+    let (unfinished, seal) = (durable::sibling(dir), export.site.store.seal());
     let doing = || format!("write the batch '{}'", dir.display());
     if let Some(parent) = dir.parent() {
         durable::make_dir(parent).cannot(doing())?;
@@ -54,17 +55,17 @@ pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, e
     };
     if files.totals.units > 0 {
         for table in standby::captured(tx)? {
-            one_table(tx, &unfinished, &table, &mut files)?;
+            one_table(tx, seal, &unfinished, &table, &mut files)?;
         }
     }
     let text =
         sql::render(crate::sql!("export/copy_units.sql"), context! { event, generation => export.generation.number })?;
-    let (_, sha256) = copy(tx, &text, &unfinished.join(UNITS_FILE), "")?;
-    files.sums.insert(UNITS_FILE.to_owned(), sha256);
+    let units = copy(tx, &text, seal, &unfinished.join(seal.name(UNITS_FILE)), "")?;
+    files.sums.insert(seal.name(UNITS_FILE), units.stored);
     Ok(files)
 }
 
-fn one_table(tx: &mut Transaction<'_>, dir: &Path, table: &Captured, files: &mut Files) -> Result<()> {
+fn one_table(tx: &mut Transaction<'_>, seal: &Seal, dir: &Path, table: &Captured, files: &mut Files) -> Result<()> {
     // The header is ours: a column alias is cut at 63 bytes, and a name may be that long without its prefix.
     let mut header = csv::WriterBuilder::new().from_writer(Vec::new());
     let images = ["old.", "new."].iter().flat_map(|p| table.columns.iter().map(move |c| format!("{p}{c}")));
@@ -75,12 +76,12 @@ fn one_table(tx: &mut Transaction<'_>, dir: &Path, table: &Captured, files: &mut
 
     let text =
         sql::render(crate::sql!("export/copy_table.sql"), context! { no => table.no, width => table.columns.len() })?;
-    let file = format!("{:04}_{}.csv", table.no, file_part(&table.table.to_string()));
-    let (rows, sha256) = copy(tx, &text, &dir.join(&file), &header)?;
-    if rows == 0 {
+    let file = seal.name(&format!("{:04}_{}.csv", table.no, file_part(&table.table.to_string())));
+    let copied = copy(tx, &text, seal, &dir.join(&file), &header)?;
+    if copied.rows == 0 {
         return std::fs::remove_file(dir.join(&file)).cannot(format!("remove the empty '{file}'"));
     }
-    files.sums.insert(file.clone(), sha256.clone());
+    files.sums.insert(file.clone(), copied.stored);
     for column in &table.money {
         let text = money_query(table, column, context! { chosen => true })?;
         files.totals.money.push(money_of(tx, table, column, &text)?);
@@ -89,18 +90,27 @@ fn one_table(tx: &mut Transaction<'_>, dir: &Path, table: &Captured, files: &mut
     files.tables.push(batch::Table {
         table: table.table.clone(),
         file,
-        rows,
-        sha256,
+        rows: copied.rows,
+        sha256: copied.sha256,
         columns: columns.map(|(name, type_name)| Column { name: name.clone(), type_name: type_name.clone() }).collect(),
         key: table.key.clone(),
     });
     Ok(())
 }
 
-/// Streams a COPY into a file, after `header`; gives records and SHA-256.
-fn copy(tx: &mut Transaction<'_>, text: &str, path: &Path, header: &str) -> Result<(u64, String)> {
+/// A file of a batch that was written.
+struct Copied {
+    rows: u64,
+    /// Of the CSV.
+    sha256: String,
+    /// Of the file as stored.
+    stored: String,
+}
+
+/// Streams a COPY into a file, after `header`.
+fn copy(tx: &mut Transaction<'_>, text: &str, seal: &Seal, path: &Path, header: &str) -> Result<Copied> {
     let doing = || format!("write '{}'", path.display());
-    let mut file = durable::create_file(path).cannot(doing())?;
+    let mut file = seal.create(path).cannot(doing())?;
     let mut hash = Sha256::new();
     file.write_all(header.as_bytes()).cannot(doing())?;
     hash.update(header.as_bytes());
@@ -123,8 +133,7 @@ fn copy(tx: &mut Transaction<'_>, text: &str, path: &Path, header: &str) -> Resu
         hash.update(&buffer[..n]);
         file.write_all(&buffer[..n]).cannot(doing())?;
     }
-    file.sync_all().cannot(doing())?;
-    Ok((rows, hex(&hash.finalize())))
+    Ok(Copied { rows, sha256: hex(&hash.finalize()), stored: file.finish().cannot(doing())? })
 }
 
 /// A read of a COPY fails with the server's error wrapped in an I/O error.
@@ -180,8 +189,14 @@ pub(super) fn manifest(
     })
 }
 
-/// Writes manifest and `SHA256SUMS` into the unfinished directory; gives the text of the latter.
-pub(super) fn finish(dir: &Path, mut files: BTreeMap<String, String>, manifest: &str) -> Result<String> {
+/// Writes manifest and `SHA256SUMS` into the unfinished directory and signs it; gives the text of the latter.
+pub(super) fn finish(
+    seal: &Seal,
+    dir: &Path,
+    what: &str,
+    mut files: BTreeMap<String, String>,
+    manifest: &str,
+) -> Result<String> {
     let unfinished = durable::sibling(dir);
     let doing = || format!("write the batch '{}'", dir.display());
     files.insert("manifest.json".to_owned(), crate::queue::sha256(manifest));
@@ -190,6 +205,7 @@ pub(super) fn finish(dir: &Path, mut files: BTreeMap<String, String>, manifest: 
         let mut file = durable::create_file(&unfinished.join(name)).cannot(doing())?;
         file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).cannot(doing())?;
     }
+    seal.sign(&unfinished, what)?;
     Ok(text)
 }
 

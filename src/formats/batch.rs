@@ -86,6 +86,7 @@ pub struct Table {
     pub file: String,
     /// Captured changes in the file.
     pub rows: u64,
+    /// Of the CSV before encryption.
     pub sha256: String,
     /// Columns of the row, in order; the file has `old.<name>` for each, then `new.<name>` for each.
     pub columns: Vec<Column>,

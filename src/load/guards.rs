@@ -64,8 +64,8 @@ fn require_batches(doing: &str, site: &Site, client: &mut crate::db::Client, gen
     for row in rows {
         let (event, batch, expected): (String, i64, String) = (row.get(0), row.get(1), row.get(2));
         let dir = site.store.queue(&event).join(format!("{batch:06}"));
-        let sound =
-            sums::of_file(&dir.join(sums::FILE)).is_ok_and(|found| found == expected) && sums::check(&dir)?.is_empty();
+        let sound = sums::of_file(&dir.join(sums::FILE)).is_ok_and(|found| found == expected)
+            && site.store.seal().check(&dir)?.is_empty();
         if sound || primary::has_settled(site, generation.number, &super::retire::units(client)?) == Some(true) {
             continue;
         }

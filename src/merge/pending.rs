@@ -39,7 +39,7 @@ pub fn pending(site: &Site, client: &mut Client, dirs: &[PathBuf]) -> Result<Wor
         }
         return Ok(work);
     }
-    let mut batches = dirs.iter().map(|d| Batch::open(d)).collect::<Result<Vec<_>>>()?;
+    let mut batches = dirs.iter().map(|d| Batch::open(d, site.store.seal())).collect::<Result<Vec<_>>>()?;
     batches.sort_by_key(|b| (b.manifest.epoch, b.manifest.batch));
     for batch in batches {
         let known = recorded(&batch.manifest.event)?;

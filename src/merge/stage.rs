@@ -6,7 +6,6 @@ use super::statements::{Statements, run};
 use super::target::Target;
 use crate::db::sql::{self, literal};
 use crate::error::{Cannot, Error, Result};
-use crate::formats::batch::UNITS_FILE;
 use crate::queue::Batch;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
@@ -55,13 +54,13 @@ pub fn read(to: &mut impl Statements, input: &Input<'_>) -> Result<()> {
         let values = [&[b.to_string(), literal(&m.event)], &numbered[..]].concat();
         to.take(&sql::bound(crate::sql!("merge/stage_batch.sql"), &values), doing)?;
         run(to, crate::sql!("merge/stage_for.sql"), context! { b, tables => numbers.clone() }, doing)?;
-        to.copy(crate::sql!("merge/copy_units.sql"), &batch.dir.join(UNITS_FILE))?;
+        to.copy(crate::sql!("merge/copy_units.sql"), &mut batch.units()?, "the units")?;
         for table in &m.tables {
             let found = input.shapes.iter().zip(input.targets).find(|(s, _)| s.table == table.table);
             let Some((shape, target)) = found else { continue };
             let positions = shape.positions(&table.columns);
             let copy = sql::render(crate::sql!("merge/copy_table.sql"), context! { no => target.no, positions })?;
-            to.copy(&copy, &batch.dir.join(&table.file))?;
+            to.copy(&copy, &mut batch.read(&table.file)?, &table.file)?;
         }
     }
     Ok(())

@@ -4,9 +4,7 @@ use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
 use minijinja::Value;
 use postgres::Transaction;
-use std::fs::File;
 use std::io::{BufWriter, Read};
-use std::path::Path;
 
 /// SQLSTATE with which a statement of ours says that something is damaged.
 const DAMAGED: &str = "HSC05";
@@ -16,8 +14,8 @@ pub trait Statements {
     /// Takes a piece of SQL without parameters.
     fn take(&mut self, text: &str, doing: &str) -> Result<()>;
 
-    /// Takes a COPY from STDIN without its format, and the CSV file with a header that it reads.
-    fn copy(&mut self, copy: &str, path: &Path) -> Result<()>;
+    /// Takes a COPY from STDIN without its format, and the CSV with a header that it reads; `name` is for messages.
+    fn copy(&mut self, copy: &str, from: &mut dyn Read, name: &str) -> Result<()>;
 }
 
 impl Statements for Transaction<'_> {
@@ -35,10 +33,8 @@ impl Statements for Transaction<'_> {
         }
     }
 
-    fn copy(&mut self, copy: &str, path: &Path) -> Result<()> {
-        let doing = format!("stage '{}'", path.display());
-        let mut file = File::open(path).cannot(doing.clone())?;
-        copy_from(self, &format!("{copy} (FORMAT csv, HEADER)"), &mut file, &doing).map(drop)
+    fn copy(&mut self, copy: &str, mut from: &mut dyn Read, name: &str) -> Result<()> {
+        copy_from(self, &format!("{copy} (FORMAT csv, HEADER)"), &mut from, &format!("stage '{name}'")).map(drop)
     }
 }
 

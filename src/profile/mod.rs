@@ -4,6 +4,7 @@ mod desk;
 mod drill;
 mod parse;
 mod reader;
+mod seal;
 mod slip;
 mod watch;
 
@@ -16,6 +17,7 @@ pub use watch::{Check, Plan, Watch};
 use crate::catalog::Name;
 use crate::db::{Server, Side};
 use crate::error::{Cannot, Error, Result};
+use crate::seal::Keys;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -166,6 +168,8 @@ pub struct Profile {
     pub checks: Vec<Check>,
     pub plan: Plan,
     pub drill: Drill,
+    /// Of `[sign]` and `[encrypt]`.
+    pub keys: Keys,
 }
 
 impl Profile {

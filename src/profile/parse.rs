@@ -2,8 +2,9 @@
 
 use super::reader::{Mistake, Mistakes, Section};
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
-use super::{desk, drill, slip, watch};
+use super::{desk, drill, seal, slip, watch};
 use crate::catalog::{Name, split_name};
+use crate::seal::Keys;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -69,6 +70,11 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let plan = watch::plan(Section::new("[plan]", table, offset, &mut mistakes), &base);
     let (table, offset) = section("drill");
     let drill = drill::drill(Section::new("[drill]", table, offset, &mut mistakes), &base);
+    let mut keys = Keys::default();
+    let (table, offset) = section("sign");
+    seal::sign(Section::new("[sign]", table, offset, &mut mistakes), &base, &mut keys);
+    let (table, offset) = section("encrypt");
+    seal::encrypt(Section::new("[encrypt]", table, offset, &mut mistakes), &base, &mut keys);
     let checks = watch::checks(root, &base, &mut mistakes);
     let mistakes = mistakes.finish();
     if !mistakes.is_empty() {
@@ -96,6 +102,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         checks,
         plan,
         drill,
+        keys,
     })
 }
 
@@ -112,7 +119,7 @@ fn sections<'t>(root: &DeTable<'t>, mistakes: &mut Mistakes<'t>) {
         let expected = match name {
             "format" => continue,
             "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" | "watch" | "plan"
-            | "drill" => false,
+            | "drill" | "sign" | "encrypt" => false,
             "table" | "numbers" | "report" | "slip" | "check" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));

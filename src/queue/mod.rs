@@ -2,8 +2,10 @@
 
 use crate::error::{Cannot, Error, Result};
 use crate::formats::{batch, sums};
+use crate::seal::{self, Seal};
 use crate::store::Store;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The id of the event of an epoch: `<site>-<epoch>`, four digits at least so that names sort.
@@ -19,17 +21,18 @@ pub struct Batch {
     pub manifest: batch::Manifest,
     /// SHA-256 of its SHA256SUMS: what the next batch is chained to.
     pub sha256: String,
+    seal: Seal,
 }
 
 impl Batch {
     /// Opens a batch directory: format first, then checksums, then content.
-    pub fn open(dir: &Path) -> Result<Batch> {
+    pub fn open(dir: &Path, seal: &Seal) -> Result<Batch> {
         let doing = || format!("use the batch '{}'", dir.display());
         if !dir.is_dir() {
             return Err(Error::usage(doing(), "there is no such directory")
                 .hint("his-export-queue list shows the batches of the store."));
         }
-        sums::require(dir)?;
+        seal.require(dir)?;
         let text = std::fs::read(dir.join("manifest.json")).cannot(doing())?;
         let format: Format = serde_json::from_slice(&text).cannot(doing())?;
         if format.format != batch::FORMAT {
@@ -40,7 +43,8 @@ impl Batch {
             .hint("use the version of the toolkit that wrote it, or a newer one."));
         }
         let manifest: batch::Manifest = serde_json::from_slice(&text).cannot(doing())?;
-        for table in &manifest.tables {
+        // The hashes of the manifest are of the CSV; what is encrypted holds by its own seal.
+        for table in manifest.tables.iter().filter(|t| !t.file.ends_with(seal::SEALED)) {
             let actual = sums::of_file(&dir.join(&table.file)).cannot(doing())?;
             if actual != table.sha256 {
                 return Err(Error::damaged(
@@ -50,7 +54,18 @@ impl Batch {
             }
         }
         let sha256 = sums::of_file(&dir.join(sums::FILE)).cannot(doing())?;
-        Ok(Batch { dir: dir.to_path_buf(), manifest, sha256 })
+        Ok(Batch { dir: dir.to_path_buf(), manifest, sha256, seal: seal.clone() })
+    }
+
+    /// The content of one of its files, decrypted.
+    pub fn read(&self, file: &str) -> Result<Box<dyn Read + Send>> {
+        self.seal.open(&self.dir.join(file)).cannot(format!("read '{}'", self.dir.join(file).display()))
+    }
+
+    /// One line a unit: who, when, how many rows.
+    pub fn units(&self) -> Result<Box<dyn Read + Send>> {
+        let units = self.seal.open_either(&self.dir, batch::UNITS_FILE);
+        units.cannot(format!("read the units of the batch '{}'", self.dir.display()))
     }
 }
 
@@ -81,7 +96,7 @@ pub fn chain_after(store: &Store, event: &str, known: &[(u64, String)]) -> Resul
             before = Some((number, sha256.clone(), false));
             continue;
         }
-        match follow(before.as_ref(), number, event, &dir) {
+        match follow(before.as_ref(), number, event, &dir, store.seal()) {
             Ok(batch) => {
                 before = Some((number, batch.sha256.clone(), batch.manifest.closing.is_some()));
                 good.push(batch);
@@ -93,14 +108,14 @@ pub fn chain_after(store: &Store, event: &str, known: &[(u64, String)]) -> Resul
 }
 
 /// Opens `dir` as the batch after `before` (number, SHA-256, whether it closes the event).
-fn follow(before: Option<&(u64, String, bool)>, number: u64, event: &str, dir: &Path) -> Result<Batch> {
+fn follow(before: Option<&(u64, String, bool)>, number: u64, event: &str, dir: &Path, seal: &Seal) -> Result<Batch> {
     let doing = || format!("use the batch '{}'", dir.display());
     let expected = before.map_or(1, |(before, ..)| before + 1);
     if number != expected {
         return Err(Error::damaged(doing(), format!("batch {expected} of event '{event}' is missing (the next one there is {number})"))
             .hint("run his-export-queue: while the standby is there it makes a lost batch again; else take it from the mirror."));
     }
-    let batch = Batch::open(dir)?;
+    let batch = Batch::open(dir, seal)?;
     let m = &batch.manifest;
     if (m.batch, m.event.as_str()) != (number, event) {
         return Err(Error::damaged(

@@ -242,7 +242,7 @@ fn verify(site: &Site, id: Option<&str>, all: bool) -> Result<Outcome> {
     let (mut texts, mut jsons, mut exit) = (Vec::new(), Vec::new(), Exit::Done);
     for id in ids {
         let path = list::existing(&site.store, &id)?;
-        let damaged = super::damage(&path)?;
+        let damaged = super::damage(&path, site.store.seal())?;
         if damaged.is_empty() {
             texts.push(format!("snapshot {id}: every file and table holds"));
         } else {

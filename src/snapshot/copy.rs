@@ -4,6 +4,7 @@ use super::list;
 use crate::cli::Site;
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::sums;
+use crate::seal::Seal;
 use crate::store::{Store, durable};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub fn copy(site: &Site, id: Option<&str>, to: &Path, dry_run: bool) -> Result<O
             return Err(e).cannot(doing);
         }
     }
-    require_same(&snapshot, &path)?;
+    require_same(&snapshot, &path, site.store.seal())?;
     done.copied_at = Utc::now();
     let mut text = serde_json::to_string_pretty(&done).cannot("note the offline copy")?;
     text.push('\n');
@@ -85,8 +86,8 @@ pub fn copy(site: &Site, id: Option<&str>, to: &Path, dry_run: bool) -> Result<O
 }
 
 /// The copy holds by its own checksums, and these are the snapshot's.
-fn require_same(snapshot: &list::Snapshot, path: &Path) -> Result<()> {
-    sums::require(path)
+fn require_same(snapshot: &list::Snapshot, path: &Path, seal: &Seal) -> Result<()> {
+    seal.require(path)
         .map_err(|e| e.hint("the copy is damaged: remove it, or use another medium, then copy again."))?;
     let copied = sums::of_file(&path.join(sums::FILE)).cannot(format!("verify '{}'", path.display()))?;
     let expected = snapshot.sums_sha256()?;

@@ -11,6 +11,7 @@ use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::snapshot::{Ledger, LedgerTable, Primary, Role, Sequence, Setting};
 use crate::profile::Profile;
+use crate::seal::Seal;
 use chrono::{DateTime, SubsecRound, Utc};
 use minijinja::context;
 use postgres::error::SqlState;
@@ -148,8 +149,8 @@ impl Leader {
     }
 
     /// Copies the merge ledger of this very instant.
-    pub fn ledger_tables(&mut self, dir: &Path, compress: bool) -> Result<Vec<(LedgerTable, String)>> {
-        origin::ledger(&mut self.client, dir, compress)
+    pub fn ledger_tables(&mut self, dir: &Path, seal: &Seal, compress: bool) -> Result<Vec<(LedgerTable, String)>> {
+        origin::ledger(&mut self.client, dir, seal, compress)
     }
 
     /// Reads where the sequences stand. They know no snapshot, so they are read after the rows: never behind them.

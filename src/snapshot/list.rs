@@ -3,11 +3,12 @@
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, Table};
 use crate::formats::{hex, sums};
+use crate::seal::Seal;
 use crate::store::{Store, durable};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The id of a snapshot taken at this time; ids sort as times do.
@@ -29,6 +30,7 @@ pub struct Snapshot {
     pub id: String,
     pub path: PathBuf,
     pub manifest: Manifest,
+    seal: Seal,
     _in_use: Option<File>,
 }
 
@@ -53,7 +55,7 @@ pub fn ids(store: &Store) -> Result<Vec<String>> {
 pub fn list(store: &Store) -> Result<Vec<Listed>> {
     let listed = |id: String| {
         let path = store.snapshots().join(&id);
-        Listed { found: Snapshot::at(&path), id, path }
+        Listed { found: Snapshot::at(&path, store.seal()), id, path }
     };
     Ok(ids(store)?.into_iter().map(listed).collect())
 }
@@ -67,7 +69,7 @@ pub fn open(store: &Store, id: Option<&str>) -> Result<Snapshot> {
                 .hint("take one: his-snapshot.")
         })?,
     };
-    Snapshot::at(&existing(store, &id)?)
+    Snapshot::at(&existing(store, &id)?, store.seal())
 }
 
 /// The directory of a snapshot that is there.
@@ -82,7 +84,7 @@ pub(super) fn existing(store: &Store, id: &str) -> Result<PathBuf> {
 
 impl Snapshot {
     /// Opens a snapshot directory anywhere: format first, then checksum, then content. Reads the manifest only.
-    pub fn at(path: &Path) -> Result<Snapshot> {
+    pub fn at(path: &Path, seal: &Seal) -> Result<Snapshot> {
         let doing = || format!("use the snapshot '{}'", path.display());
         let damaged = |reason: String| Error::damaged(doing(), reason);
         let in_use = in_use(path).cannot(doing())?;
@@ -100,12 +102,12 @@ impl Snapshot {
                 manifest.snapshot
             )));
         }
-        Ok(Snapshot { id, path: path.to_path_buf(), manifest, _in_use: in_use })
+        Ok(Snapshot { id, path: path.to_path_buf(), manifest, seal: seal.clone(), _in_use: in_use })
     }
 
     /// Compares every file with `SHA256SUMS`; an error ([`crate::Exit::Damaged`]) when one is not as it was written.
     pub fn verify_files(&self) -> Result<()> {
-        sums::require(&self.path)?;
+        self.seal.require(&self.path)?;
         let listed = sums::files_below(&self.path).cannot(format!("verify '{}'", self.path.display()))?;
         match self.manifest.tables.iter().find(|t| !listed.contains(&t.file)) {
             Some(t) => Err(Error::damaged(format!("use '{}'", self.path.display()), format!("{}: missing", t.file))),
@@ -122,22 +124,13 @@ impl Snapshot {
     /// The CSV of one table, decompressed.
     pub fn csv(&self, table: &Table) -> Result<Box<dyn Read + Send>> {
         let path = self.path.join(&table.file);
-        csv(&path).cannot(format!("read '{}'", path.display()))
+        self.seal.open(&path).cannot(format!("read '{}'", path.display()))
     }
 
     /// The CSV of one table of the merge ledger, decompressed.
     pub fn ledger_csv(&self, table: &LedgerTable) -> Result<Box<dyn Read + Send>> {
         let path = self.path.join(&table.file);
-        csv(&path).cannot(format!("read '{}'", path.display()))
-    }
-}
-
-pub(super) fn csv(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {
-    let file = File::open(path)?;
-    if path.extension().is_some_and(|e| e == "zst") {
-        Ok(Box::new(zstd::Decoder::new(file)?))
-    } else {
-        Ok(Box::new(BufReader::with_capacity(1 << 18, file)))
+        self.seal.open(&path).cannot(format!("read '{}'", path.display()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a snapshot keeps for the day on which its primary is restored from a backup: marks by which that is recognised, the
 //! merge ledger, and the tables that hang together with those that are downloaded.
 
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::tables::copy_into;
 use crate::catalog::{Catalog, Name, Table};
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{LedgerTable, Marks};
+use crate::seal::Seal;
 use crate::store::durable;
 use minijinja::context;
 use postgres::error::SqlState;
@@ -48,7 +49,7 @@ pub fn related(catalog: &Catalog, downloaded: &[&Table]) -> Vec<Table> {
 }
 
 /// Copies the ledger into `ledger/` of the unfinished directory; each with the hash of its file as stored.
-pub fn ledger(client: &mut Client, dir: &Path, compress: bool) -> Result<Vec<(LedgerTable, String)>> {
+pub fn ledger(client: &mut Client, dir: &Path, seal: &Seal, compress: bool) -> Result<Vec<(LedgerTable, String)>> {
     let doing = "download the merge ledger";
     let rows = client.query(crate::sql!("snapshot/ledger_tables.sql"), &[]).cannot(doing)?;
     let mut stored = Vec::new();
@@ -57,13 +58,12 @@ pub fn ledger(client: &mut Client, dir: &Path, compress: bool) -> Result<Vec<(Le
     }
     for row in rows {
         let (table, columns): (String, Vec<String>) = (row.get(0), row.get(1));
-        let ending = if compress { ".zst" } else { "" };
-        let file = format!("ledger/{table}.csv{ending}");
+        let file = sink::file_name(&format!("ledger/{table}.csv"), seal, compress);
         let statement = sql::render(
             crate::sql!("snapshot/copy.sql"),
             context! { table => format!("his_emergency.{}", sql::ident(&table)), columns => columns.clone(), partitioned => false, filter => () },
         )?;
-        let sink = Sink::open(dir.join(&file), compress);
+        let sink = Sink::open(dir.join(&file), seal.clone(), compress);
         let outcome = copy_into(client, &statement, &sink, &|e| explain(e, &table));
         let written = sink.finish();
         if !outcome? {

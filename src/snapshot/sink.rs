@@ -2,11 +2,9 @@
 //! from the server.
 
 use crate::formats::digest::{Digested, RecordDigest};
-use crate::store::durable;
-use sha2::{Digest as _, Sha256};
-use std::fs::File;
+use crate::seal::Seal;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -31,9 +29,9 @@ pub struct Sink {
 
 impl Sink {
     /// Starts writing to `path`, which must not be there yet.
-    pub fn open(path: PathBuf, compress: bool) -> Sink {
+    pub fn open(path: PathBuf, seal: Seal, compress: bool) -> Sink {
         let (send, receive) = sync_channel(WAITING);
-        let thread = std::thread::spawn(move || write(&path, compress, &receive));
+        let thread = std::thread::spawn(move || write(&path, &seal, compress, &receive));
         Sink { send, thread }
     }
 
@@ -50,26 +48,13 @@ impl Sink {
     }
 }
 
-/// The file, hashed as it is written.
-struct Hashed {
-    file: File,
-    hash: Sha256,
+/// How the file of a CSV is named: `.zst` when it is compressed, then `.age` when it is encrypted.
+pub fn file_name(csv: &str, seal: &Seal, compress: bool) -> String {
+    seal.name(&if compress { format!("{csv}.zst") } else { csv.to_owned() })
 }
 
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-fn write(path: &std::path::Path, compress: bool, blocks: &Receiver<Vec<u8>>) -> io::Result<Written> {
-    let mut out = Hashed { file: durable::create_file(path)?, hash: Sha256::new() };
+fn write(path: &Path, seal: &Seal, compress: bool, blocks: &Receiver<Vec<u8>>) -> io::Result<Written> {
+    let mut out = seal.create(path)?;
     let mut digest = RecordDigest::default();
     if compress {
         let mut encoder = zstd::Encoder::new(out, LEVEL)?;
@@ -85,11 +70,11 @@ fn write(path: &std::path::Path, compress: bool, blocks: &Receiver<Vec<u8>>) -> 
             out.write_all(&block)?;
         }
     }
-    out.file.sync_all()?;
+    let sha256 = out.finish()?;
     let digested = digest
         .finish()
         .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record"))?;
-    Ok(Written { digested, sha256: crate::formats::hex(&out.hash.finalize()) })
+    Ok(Written { digested, sha256 })
 }
 
 #[cfg(test)]
@@ -101,17 +86,14 @@ mod tests {
     fn what_is_put_in_comes_out_again_and_the_hash_is_of_the_stored_file() {
         let dir = tempfile::tempdir().unwrap();
         for compress in [false, true] {
-            let path = dir.path().join(format!("{compress}"));
-            let sink = Sink::open(path.clone(), compress);
+            let path = dir.path().join(file_name("t.csv", &Seal::default(), compress));
+            let sink = Sink::open(path.clone(), Seal::default(), compress);
             assert!(sink.put(b"id,name\n1,\"".to_vec()) && sink.put(b"a\n\"\n".to_vec()));
             let written = sink.finish().unwrap();
             assert_eq!((written.digested.rows, written.digested.bytes), (1, 15));
             assert_eq!(written.sha256, crate::formats::sums::of_file(&path).unwrap());
-            let file = File::open(&path).unwrap();
             let mut text = String::new();
-            let mut reader: Box<dyn Read> =
-                if compress { Box::new(zstd::Decoder::new(file).unwrap()) } else { Box::new(file) };
-            reader.read_to_string(&mut text).unwrap();
+            Seal::default().open(&path).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "id,name\n1,\"a\n\"\n");
         }
     }
@@ -119,7 +101,7 @@ mod tests {
     #[test]
     fn a_cut_off_stream_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
-        let sink = Sink::open(dir.path().join("f"), true);
+        let sink = Sink::open(dir.path().join("f"), Seal::default(), true);
         assert!(sink.put(b"id\n1\n2".to_vec()));
         assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

@@ -3,11 +3,12 @@
 use super::PROGRAM;
 use super::leader::{LOCK_LIMIT, Own};
 use super::plan::Planned;
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::watch::Watched;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::snapshot::Table;
+use crate::seal::Seal;
 use indicatif::ProgressBar;
 use minijinja::context;
 use postgres::error::SqlState;
@@ -27,6 +28,7 @@ pub struct Download<'a> {
     pub own: &'a Own,
     /// The unfinished directory.
     pub dir: PathBuf,
+    pub seal: &'a Seal,
     pub compress: bool,
     pub bar: &'a ProgressBar,
 }
@@ -115,10 +117,9 @@ impl Download<'_> {
         let planned = &self.planned[place];
         let doing = format!("download '{}'", planned.described.name);
         let settings = if planned.filter.is_some() { self.own.clone() } else { Own::pinned() };
-        let ending = if self.compress { ".zst" } else { "" };
-        let file = format!("{}{ending}", planned.file(place + 1));
+        let file = sink::file_name(&planned.file(place + 1), self.seal, self.compress);
         client.batch_execute(&settings.session()?).cannot(doing.clone())?;
-        let sink = Sink::open(self.dir.join(&file), self.compress);
+        let sink = Sink::open(self.dir.join(&file), self.seal.clone(), self.compress);
         let outcome = copy(client, planned, &sink, &doing);
         if !matches!(outcome, Ok(true)) {
             // Now, while the session is open: closing it in the middle of a COPY would read the COPY to its end.

@@ -12,6 +12,7 @@ use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, SCHEMA_FILE};
 use crate::formats::sums;
 use crate::profile::Profile;
+use crate::seal::Seal;
 use crate::store::{Kind, durable};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -92,6 +93,7 @@ fn download(site: &Site, snapshots: &Path) -> Result<Taken> {
     let watch = Watch::begin(&server)?;
     let work = Work {
         profile: site.profile.clone(),
+        seal: site.store.seal().clone(),
         server,
         watched: watch.watched(),
         snapshots: snapshots.to_path_buf(),
@@ -148,6 +150,7 @@ fn supervise<T: Send + 'static>(
 /// All that the downloading thread needs.
 struct Work {
     profile: Profile,
+    seal: Seal,
     server: Server,
     watched: super::watch::Watched,
     snapshots: PathBuf,
@@ -179,7 +182,7 @@ impl Work {
             clock::full(clock::zone(&self.profile.site), leader.taken_at)
         ));
         let stored = self.rows_and_schema(&leader, &unfinished)?;
-        let ledger = leader.ledger_tables(&unfinished, self.profile.store.compress)?;
+        let ledger = leader.ledger_tables(&unfinished, &self.seal, self.profile.store.compress)?;
         let sequences = leader.sequences()?;
         let mut files: BTreeMap<String, String> =
             stored.iter().map(|s| (s.table.file.clone(), s.sha256.clone())).collect();
@@ -200,6 +203,7 @@ impl Work {
         write(MANIFEST, &text)?;
         files.insert(MANIFEST.to_owned(), hash(MANIFEST)?);
         write(sums::FILE, &sums::text(&files))?;
+        self.seal.sign(&unfinished, &format!("snapshot {id} of site {}", self.profile.site.code))?;
         durable::publish_dir(&unfinished, &path).cannot(format!("publish the snapshot '{}'", path.display()))?;
         Ok(Taken { path, manifest })
     }
@@ -229,6 +233,7 @@ impl Work {
             planned: &leader.planned,
             own: &leader.own,
             dir: unfinished.to_path_buf(),
+            seal: &self.seal,
             compress: self.profile.store.compress,
             bar: &bar,
         };

@@ -158,7 +158,7 @@ fn in_batches(site: &Site, blocks: &[Block], seen: &mut Seen) -> Result<()> {
     for event in site.store.events()? {
         // The last one says the most; a damaged one is the merge's business, the sequence itself knows as much.
         let Some((_, dir)) = site.store.batches(&event)?.pop() else { continue };
-        match Batch::open(&dir) {
+        match Batch::open(&dir, site.store.seal()) {
             Ok(batch) => {
                 for number in &batch.manifest.numbers {
                     if let Some(block) = blocks.iter().find(|b| b.sequence == number.sequence) {

@@ -1,9 +1,9 @@
 //! A file of lines, each with the hash of the line before, so that an edited, removed or reordered line shows; in the
 //! store and its mirror. The journal is one, the register of slip numbers another.
 
-use super::Store;
+use super::{Store, durable};
 use crate::error::{Cannot, Result};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -33,6 +33,25 @@ pub enum Torn {
     Kept,
     /// It goes: what was not written whole was told to nobody.
     Dropped,
+}
+
+/// Where a chain ended when its last line was written.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    bytes: u64,
+    /// Of the last line.
+    sha256: String,
+}
+
+impl Head {
+    /// Whether a chain still has the line that was its end once. One that goes on behind it is in order: a run may have been
+    /// killed between its line and the head.
+    fn is_reached_by(&self, chain: &[u8]) -> bool {
+        let Some(there) = usize::try_from(self.bytes).ok().and_then(|end| chain.get(..end)) else { return false };
+        let there = there.strip_suffix(b"\n").unwrap_or(there);
+        let last = &there[there.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1)..];
+        hash(&String::from_utf8_lossy(last)) == self.sha256
+    }
 }
 
 /// One chain of a store.
@@ -75,7 +94,33 @@ impl Chain {
         let mut text = serde_json::to_string(&line).cannot(doing())?;
         text.push('\n');
         append(&mut file, &text).cannot(doing())?;
+        self.keep_head(&mut file, text.trim_end()).cannot(doing())?;
         self.follow()
+    }
+
+    /// Keeps where the chain ends: without it, lines that were cut off its end would be missed by nobody.
+    fn keep_head(&self, file: &mut File, last: &str) -> std::io::Result<()> {
+        let head = Head { bytes: file.seek(SeekFrom::End(0))?, sha256: hash(last) };
+        durable::replace(&self.head_path(), serde_json::to_string(&head)?.as_bytes())
+    }
+
+    fn head_path(&self) -> PathBuf {
+        let mut path = self.path().into_os_string();
+        path.push(".head");
+        path.into()
+    }
+
+    /// Where the chain ended when it was last written; `None` when nothing says so, as in a store of an earlier version.
+    fn head(&self) -> Result<Option<Head>> {
+        let path = self.head_path();
+        match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            other => {
+                let bytes = other.cannot(format!("read '{}'", path.display()))?;
+                // One that says nothing is as good as one that no chain reaches.
+                Ok(Some(serde_json::from_slice(&bytes).unwrap_or(Head { bytes: u64::MAX, sha256: String::new() })))
+            }
+        }
     }
 
     /// Brings the mirror's copy up to ours. The caller holds the lock.
@@ -98,8 +143,10 @@ impl Chain {
     /// left out, as [`Torn`] says.
     pub fn read<L: Link>(&self) -> Result<(Vec<L>, Option<Broken>)> {
         let path = self.path();
+        // Before the lines: those that are written meanwhile come after it.
+        let head = self.head()?;
         let bytes = match std::fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.cannot(format!("read the {} '{}'", self.name(), path.display()))?,
         };
         let mut text = &*String::from_utf8_lossy(&bytes);
@@ -123,6 +170,10 @@ impl Chain {
         if !whole && self.torn == Torn::Kept {
             broken = broken.or(Some(Broken { line: text.lines().count(), reason: "is cut off".to_owned() }));
         }
+        if broken.is_none() && head.is_some_and(|head| !head.is_reached_by(&bytes)) {
+            let reason = "is the last one, and lines after it are missing".to_owned();
+            broken = Some(Broken { line: lines.len(), reason });
+        }
         Ok((lines, broken))
     }
 
@@ -138,6 +189,16 @@ impl Chain {
         let beginning = is_beginning(&mut theirs, &mut ours);
         // One that was never a beginning of ours only ever gets our new lines.
         shorter.and_then(|s| Ok(s && beginning?)).cannot(format!("read '{}'", mirror.display()))
+    }
+
+    /// Whether a mirror has more of it than we: lines were taken away here, head and all.
+    pub(super) fn is_ahead(&self, mirror: &Path) -> Result<bool> {
+        let (Ok(mut ours), Ok(mut theirs)) = (File::open(self.path()), File::open(mirror.join(self.file))) else {
+            return Ok(false);
+        };
+        let longer = ours.metadata().and_then(|o| Ok(theirs.metadata()?.len() > o.len()));
+        let beginning = is_beginning(&mut ours, &mut theirs);
+        longer.and_then(|l| Ok(l && beginning?)).cannot(format!("read '{}'", mirror.display()))
     }
 
     /// Takes over the lines that the mirror has and we have not: those of a store that was put back from an older copy.

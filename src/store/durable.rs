@@ -62,8 +62,14 @@ pub fn sibling(path: &Path) -> PathBuf {
 /// Copies a directory durably; the copy appears whole or not at all.
 pub fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
     let unfinished = sibling(to);
-    remove_dir(&unfinished)?;
-    make_dir(&unfinished)?;
+    copy_unfinished(from, &unfinished)?;
+    publish_dir(&unfinished, to)
+}
+
+/// Copies a directory to where it has not its name yet, over what a killed run left there.
+pub fn copy_unfinished(from: &Path, unfinished: &Path) -> io::Result<()> {
+    remove_dir(unfinished)?;
+    make_dir(unfinished)?;
     for name in crate::formats::sums::files_below(from)? {
         let target = unfinished.join(&name);
         if let Some(parent) = target.parent() {
@@ -71,7 +77,7 @@ pub fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         }
         io::copy(&mut File::open(from.join(&name))?, &mut create_file(&target)?)?;
     }
-    publish_dir(&unfinished, to)
+    Ok(())
 }
 
 /// Removes a directory that may not be there.

@@ -107,11 +107,17 @@ impl Mirror {
     /// What of the store is not in it, in words; `None` when nothing is missing.
     pub fn behind(&self, store: &Store) -> Option<String> {
         let (store, mirror) = (store.clone(), self.dir.clone());
-        match db::within(SMALL, move || Ok::<_, Error>((missing(&store, &mirror)?, missing_batches(&store, &mirror)?)))
-        {
+        let look = move || {
+            let ahead: Vec<&str> = ahead(&store, &mirror)?.iter().map(Chain::name).collect();
+            Ok::<_, Error>((missing(&store, &mirror)?, missing_batches(&store, &mirror)?, ahead))
+        };
+        match db::within(SMALL, look) {
             None => Some(format!("no answer within {} s", SMALL.as_secs())),
             Some(Err(e)) => Some(e.to_string()),
-            Some(Ok(((state, chains), batches))) => {
+            Some(Ok((_, _, ahead))) if !ahead.is_empty() => {
+                Some(format!("it has lines of the {} that the store does not have any more", ahead.join(", ")))
+            }
+            Some(Ok(((state, chains), batches, _))) => {
                 let chains = chains.iter().map(|c| format!("the end of the {}", c.name()));
                 let state = state.then(|| "the state".to_owned());
                 let batches = (!batches.is_empty()).then(|| format!("{} of the batches", batches.len()));
@@ -152,6 +158,17 @@ fn missing(store: &Store, mirror: &Path) -> Result<(bool, Vec<Chain>)> {
         }
     }
     Ok((state, behind))
+}
+
+/// The chains of which a mirror has more than the store.
+fn ahead(store: &Store, mirror: &Path) -> Result<Vec<Chain>> {
+    let mut found = Vec::new();
+    for chain in store.chains() {
+        if chain.is_ahead(mirror)? {
+            found.push(chain);
+        }
+    }
+    Ok(found)
 }
 
 /// Batches that a mirror lacks, as their places below store and mirror.

@@ -15,6 +15,7 @@ pub use state::{Event, FenceState, Mode, Move, State};
 use crate::clock;
 use crate::error::{Cannot, Error, Result};
 use crate::profile::Profile;
+use crate::seal::Seal;
 use chrono_tz::Tz;
 use mirror::Mirror;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ pub struct Store {
     /// In which people are told since when a lock is held.
     zone: Tz,
     mirror: Option<Mirror>,
+    seal: Seal,
 }
 
 impl Store {
@@ -60,7 +62,8 @@ impl Store {
 
     fn open_for(profile: &Profile, purpose: Purpose) -> Result<Store> {
         let mirror = profile.store.mirror.clone().map(|dir| Mirror::new(dir, purpose));
-        let store = Store { dir: profile.store.dir.clone(), purpose, zone: clock::zone(&profile.site), mirror };
+        let (dir, zone) = (profile.store.dir.clone(), clock::zone(&profile.site));
+        let store = Store { dir, purpose, zone, mirror, seal: Seal::new(&profile.keys) };
         make_directories(&store.dir)?;
         if let Some(mirror) = &store.mirror {
             mirror.write(mirror::SMALL, make_directories)?;
@@ -71,6 +74,12 @@ impl Store {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// With what snapshots and batches are signed, checked and encrypted.
+    #[must_use]
+    pub fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// The mirror that every step must write; `None` without one, and in an emergency, which does not wait for it.

@@ -18,13 +18,14 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) const NAMES: &[&str] =
-    &["snapshot", "chain", "locks", "disk", "mirror", "offline-copy", "print-pack", "slips"];
+    &["snapshot", "chain", "keys", "locks", "disk", "mirror", "offline-copy", "print-pack", "slips"];
 
 pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     let now = Utc::now();
     let newest = snapshots(site, sheet)?;
     let (acts, broken) = site.store.journal().read()?;
     chains(site, sheet, &acts, broken.map(|b| format!("the journal, line {} {}", b.line, b.reason)))?;
+    keys(site, sheet);
     locks(site, sheet, now)?;
     disks(site, sheet)?;
     mirror(site, sheet);
@@ -93,6 +94,18 @@ fn chains(site: &Site, sheet: &mut Sheet, acts: &[Act], journal: Option<String>)
         .add_all("chain", &findings, fine)
         .hint("compare with the mirror; his-export-queue makes a batch again while the standby has its units.");
     Ok(())
+}
+
+/// A key that cannot be used shows here on a normal day, and not when the first batch of an emergency is to be signed.
+fn keys(site: &Site, sheet: &mut Sheet) {
+    let Some(trouble) = site.store.seal().trouble() else {
+        sheet.add("keys", State::Ok, "nothing is signed or encrypted (no [sign], no [encrypt])");
+        return;
+    };
+    let findings: Vec<(State, String)> = trouble.into_iter().map(|t| (State::Critical, t)).collect();
+    sheet
+        .add_all("keys", &findings, "what is to be signed, checked, encrypted and read can be")
+        .hint("put the key back where the profile says; his-emergency(7) says how keys are changed.");
 }
 
 /// Units on their way: in no batch, in batches and merged by nobody, or held. Apart from the rest, because the servers may keep

@@ -82,6 +82,42 @@ fn status_says_when_the_journal_was_changed() {
     hospital.work.run("his-switch", &["status"]).expect(5).says("DAMAGED: line ");
 }
 
+#[test]
+fn p4_a_journal_that_was_cut_emptied_removed_or_put_in_another_order_is_seen_by_status_and_his_watch() {
+    let mut hospital = Hospital::new();
+    hospital.work.set("store", "mirror", "\"mirror\"");
+    hospital.load();
+    let path = hospital.work.store().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let all = lines.len();
+    let joined = |lines: &[&str]| lines.join("\n") + if lines.is_empty() { "" } else { "\n" };
+    let swapped = [&[lines[1], lines[0]], &lines[2..]].concat();
+    let doubled = [&lines[..1], &lines[..]].concat();
+    for (what, damaged, line) in [
+        ("cut", joined(&lines[..all - 1]), all - 1),
+        ("cut to one", joined(&lines[..1]), 1),
+        ("emptied", String::new(), 0),
+        ("in another order", joined(&swapped), 1),
+        ("with a line twice", joined(&doubled), 2),
+        ("in the middle of a line", text[..text.len() - 20].to_owned(), all),
+    ] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(hospital.switch(5, &["status"])["journal"], json!({"ok": false, "broken_line": line}), "{what}");
+        let watched = hospital.work.run("his-watch", &["--json"]).json()["checks"].to_string();
+        assert!(watched.contains(&format!("the journal, line {line} ")), "{what}: {watched}");
+    }
+    fs::remove_file(&path).unwrap();
+    hospital.switch(5, &["status"]);
+    // Cut with the note of where it ended: the mirror still has what is gone.
+    fs::write(&path, joined(&lines[..all - 1])).unwrap();
+    fs::remove_file(hospital.work.store().join("journal.jsonl.head")).unwrap();
+    let mirror = hospital.switch(0, &["status"])["mirror"]["reason"].to_string();
+    assert_eq!(mirror, "\"it has lines of the journal that the store does not have any more\"");
+    fs::write(&path, text).unwrap();
+    hospital.switch(0, &["status"]);
+}
+
 fn hook(hospital: &Hospital, name: &str, text: &str) -> String {
     let path = hospital.work.path().join(name);
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();

@@ -31,6 +31,7 @@ const OPEN: Step = Step { name: "switch standby", program: "his-switch", done: &
 const EXPORT: Step = Step { name: "export", program: "his-export-queue", done: &[0], open: true };
 const EARLY: Step = Step { name: "merge --early", program: "his-merge", done: &[3], open: true };
 const BACK: Step = Step { name: "switch primary", program: "his-switch", done: &[3], open: false };
+const LATER: Step = Step { name: "export afterwards", program: "his-export-queue", done: &[0], open: false };
 const RESOLVE: Step = Step { name: "resolve", program: "his-merge", done: &[0], open: false };
 const MERGE: Step = Step { name: "merge", program: "his-merge", done: &[0], open: false };
 const RECONCILE: Step = Step { name: "reconcile", program: "his-merge", done: &[0], open: false };
@@ -98,8 +99,10 @@ impl Cycles<'_> {
         let late = World::commit_soon(late, Duration::from_millis(self.random.below(600) as u64));
         self.step(BACK, &["primary"])?;
         if let Some(late) = late.join().expect("the late window does not panic") {
-            self.world.do_again(&late);
+            self.world.do_again(&format!("01-{round:04}"), &late);
         }
+        // As cron does each minute: it brings a mirror up to date that failed while the windows were switched (P16).
+        self.step(LATER, &[])?;
         let conflicts = self.world.work.json(0, "his-merge", &["conflicts"]);
         let id = conflicts["conflicts"][0]["id"].to_string().replace('"', "");
         self.step(RESOLVE, &["resolve", &id, "--take", "standby", "--why", "asked the patient"])?;

@@ -1,5 +1,6 @@
 //! The outpatient department that is tortured: what its windows do, and everything that must be as if nothing had happened.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -71,7 +72,7 @@ block = [900000000, 999999999]
 "#;
 
 /// What the department comes to, ids left out and tags in their place: a crash of a server skips numbers, as it may.
-const CONTENT: [(&str, &str); 7] = [
+const CONTENT: [(&str, &str); 6] = [
     ("patients", "SELECT tag, name, phone FROM op.patient ORDER BY 1, 2, 3"),
     ("slots", "SELECT id, slots_left FROM op.schedule ORDER BY 1"),
     (
@@ -90,7 +91,6 @@ const CONTENT: [(&str, &str); 7] = [
         "audit",
         "SELECT c.tag, a.what, count(*) FROM op.audit a LEFT JOIN op.charge c ON c.id = a.charge_id GROUP BY 1, 2 ORDER BY 1, 2",
     ),
-    ("ledger", "SELECT u.event, u.status, count(*), sum(u.rows) FROM his_emergency.unit u GROUP BY 1, 2 ORDER BY 1, 2"),
 ];
 
 /// A registration with its charge and two lines, as one transaction.
@@ -104,6 +104,12 @@ fn registration(tag: &str, patient: &str, schedule: u32, cents: u32) -> String {
     )
 }
 
+/// Units and their rows by event and outcome.
+const LEDGER: &str = "SELECT event, status, count(*), sum(rows) FROM his_emergency.unit GROUP BY 1, 2 ORDER BY 1, 2";
+
+/// Rows of one registration: slot, visit, charge, its audit, two lines.
+const REGISTRATION_ROWS: usize = 6;
+
 /// A transaction of a window that is still open.
 pub struct Pending {
     client: Client,
@@ -116,8 +122,8 @@ pub struct World {
     pub primary: Cluster,
     pub standby: Cluster,
     pub work: Workplace,
-    /// Transactions that a dying server took and that were done once more on the primary: they are in no ledger.
-    pub done_again: usize,
+    /// Transactions that a dying server took and that were done once more on the primary, by event: they are in no ledger.
+    done_again: BTreeMap<String, usize>,
 }
 
 impl World {
@@ -137,7 +143,7 @@ impl World {
             profile.set("store", "keep", "{ recent = 2, daily = 0, weekly = 0 }").set("store", "mirror", "\"mirror\"");
         });
         work.run("his-load-standby", &["init"]).expect(0);
-        World { primary, standby, work, done_again: 0 }
+        World { primary, standby, work, done_again: BTreeMap::new() }
     }
 
     /// Two registrations and a new patient on the primary, as on any day.
@@ -191,12 +197,12 @@ impl World {
     }
 
     /// What a window does with a transaction that failed when it is back on the primary: it looks, and does it again.
-    pub fn do_again(&mut self, pending: &Pending) {
+    pub fn do_again(&mut self, event: &str, pending: &Pending) {
         if self.is_on_standby(&pending.tag) {
             return;
         }
         self.on_primary(&pending.script);
-        self.done_again += 1;
+        *self.done_again.entry(event.to_owned()).or_default() += 1;
     }
 
     fn is_on_standby(&self, tag: &str) -> bool {
@@ -218,16 +224,32 @@ impl World {
             lines.extend(self.primary.rows(DB, query).into_iter().map(|row| format!("{what}: {row}")));
         }
         let status = self.work.json(0, "his-switch", &["status"]);
-        for key in ["mode", "event", "moving", "fence", "units", "journal"] {
+        for key in ["mode", "event", "moving", "fence", "journal"] {
             lines.push(format!("status {key}: {}", status[key]));
         }
+        let again = |event: &str| self.done_again.get(event).copied().unwrap_or(0);
+        let event = status["event"].as_str().unwrap_or_default();
+        for (what, count) in status["units"].as_object().expect("counts of units") {
+            let count = usize::try_from(count.as_u64().unwrap_or(0)).unwrap_or(0);
+            let more = if matches!(what.as_str(), "held" | "rejected") { 0 } else { again(event) };
+            lines.push(format!("status units {what}: {}", count + more));
+        }
+        for row in self.primary.rows(DB, LEDGER) {
+            let row: Vec<&str> = row.split('|').collect();
+            let number = |at: usize| row[at].parse::<usize>().expect("a count");
+            let more = if row[1] == "merged" { again(row[0]) } else { 0 };
+            let (units, rows) = (number(2) + more, number(3) + more * REGISTRATION_ROWS);
+            lines.push(format!("ledger: {} {} {units} units, {rows} rows", row[0], row[1]));
+        }
         let asked = self.work.json(0, "his-merge", &["status"]);
-        lines.push(format!("balanced: {}, money: {}", asked["balanced"], asked["money"]));
+        lines.push(format!("balanced: {}", asked["balanced"]));
+        let unequal = asked["money"].as_array().expect("money").iter().filter(|m| m["captured"] != m["merged"]);
+        lines.push(format!("money that is not merged: {:?}", unequal.collect::<Vec<_>>()));
         lines.push(format!("open conflicts: {}", self.work.json(0, "his-merge", &["conflicts"])["conflicts"]));
         lines.push(format!("batches verify: {}", self.work.run("his-export-queue", &["verify"]).code));
         lines.push(format!("snapshots verify: {}", self.work.run("his-snapshot", &["verify", "--all"]).code));
         lines.push(format!("gate: {}", self.standby.value(DB, "SELECT last_value FROM his_emergency.gate")));
-        lines.push(format!("acts: {}", acts(&self.work.store()).join(", ")));
+        lines.extend(acts(&self.work.store()).into_iter().map(|act| format!("act: {act}")));
         for folder in ["store", "mirror"] {
             lines.push(format!("left in the {folder}: {:?}", unfinished(&self.work.path().join(folder))));
         }
@@ -271,17 +293,18 @@ fn act(side: &Cluster, sql: &str) {
     }
 }
 
-/// The acts of the journal that say that something was done, each as often as it was said, but for those that a second
-/// run says again.
+/// Acts that a command is asked for. What a move does on its way (closing, fencing) is between its `begun` and its `done`,
+/// and a run that was killed between doing it and saying so is finished by one that finds it done.
+const ASKED: [&str; 6] = ["switch standby", "export", "merge", "switch primary", "resolve", "sign off"];
+
+/// The acts of the journal that say that something was done, each once: a second run may say it again.
 fn acts(store: &Path) -> Vec<String> {
     let text = fs::read_to_string(store.join("journal.jsonl")).unwrap_or_default();
     let mut acts: Vec<String> = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|act| act["result"] == "done" && act["event"].is_string())
+        .filter(|act| act["result"] == "done" && ASKED.iter().any(|asked| act["act"] == *asked))
         .map(|act| format!("{} {}", act["event"].as_str().unwrap_or(""), act["act"].as_str().unwrap_or("")))
-        // Only after the standby has died open.
-        .filter(|act| !act.ends_with("confirm standby"))
         .collect();
     acts.sort();
     acts.dedup();

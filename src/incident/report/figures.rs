@@ -3,7 +3,6 @@
 use crate::cli::Site;
 use crate::db::Client;
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::batch::UNITS_FILE;
 use crate::merge::reconcile::{self, Reconciled};
 use crate::queue;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -67,9 +66,8 @@ fn per_minute(site: &Site, event: &str) -> Result<Vec<(DateTime<Utc>, u64)>> {
     }
     let mut counted: BTreeMap<DateTime<Utc>, u64> = BTreeMap::new();
     for batch in batches {
-        let path = batch.dir.join(UNITS_FILE);
-        let doing = || format!("read '{}'", path.display());
-        let mut reader = csv::Reader::from_path(&path).cannot(doing())?;
+        let doing = || format!("read the units of '{}'", batch.dir.display());
+        let mut reader = csv::Reader::from_reader(batch.units()?);
         let at = reader.headers().cannot(doing())?.iter().position(|h| h == "at");
         let at = at.ok_or_else(|| Error::damaged(doing(), "it has no column 'at'"))?;
         for record in reader.records() {

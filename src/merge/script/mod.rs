@@ -23,6 +23,7 @@ use crate::db::sql::{self, literal};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::Manifest;
 use crate::queue::Batch;
+use crate::seal::Seal;
 use crate::store::durable;
 use guards::Origin;
 use minijinja::{Value, context};
@@ -105,7 +106,7 @@ fn events(batches: &[Batch]) -> Vec<String> {
 
 /// Writes the merge of the batches in `dirs` for the primary whose tables `snapshot` shows, or their own snapshot.
 pub fn write(site: &Site, dirs: &[PathBuf], snapshot: Option<&str>) -> Result<Script> {
-    let batches = open(dirs)?;
+    let batches = open(dirs, site.store.seal())?;
     let of = snapshot.unwrap_or_else(|| batches.last().map_or("", |b| &b.manifest.snapshot));
     let origin = guards::origin(site, of)?;
     let catalog = &origin.catalog;
@@ -147,8 +148,8 @@ pub fn write(site: &Site, dirs: &[PathBuf], snapshot: Option<&str>) -> Result<Sc
 }
 
 /// Opens the batches, each event's in the order of its chain and without a gap.
-fn open(dirs: &[PathBuf]) -> Result<Vec<Batch>> {
-    let mut batches = dirs.iter().map(|d| Batch::open(d)).collect::<Result<Vec<_>>>()?;
+fn open(dirs: &[PathBuf], seal: &Seal) -> Result<Vec<Batch>> {
+    let mut batches = dirs.iter().map(|d| Batch::open(d, seal)).collect::<Result<Vec<_>>>()?;
     batches.sort_by_key(|b| (b.manifest.epoch, b.manifest.batch));
     batches.dedup_by(|a, b| a.sha256 == b.sha256);
     if let Some(batch) = batches.iter().find(|b| b.manifest.drill) {

@@ -4,7 +4,7 @@ use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
 use crate::merge::statements::Statements;
 use std::fmt::Write;
-use std::path::Path;
+use std::io::Read;
 
 /// The text of a script, as far as it is written.
 #[derive(Debug, Default)]
@@ -67,9 +67,9 @@ impl Statements for Psql {
     }
 
     /// The rows go into the script in the text format of COPY, one line each: a line of a CSV value could end the COPY.
-    fn copy(&mut self, copy: &str, path: &Path) -> Result<()> {
-        let doing = || format!("write '{}' into the script", path.display());
-        let csv = std::fs::read_to_string(path).cannot(doing())?;
+    fn copy(&mut self, copy: &str, from: &mut dyn Read, name: &str) -> Result<()> {
+        let doing = || format!("write '{name}' into the script");
+        let csv = std::io::read_to_string(from).cannot(doing())?;
         let copied = csv_to_text(&csv).ok_or_else(|| Error::damaged(doing(), "it is not the CSV of a server"))?;
         let _ = writeln!(self.text, "{};\n{copied}\\.", copy.trim_end());
         Ok(())

@@ -89,7 +89,7 @@ fn require_same_batches(store: &Store, told: &Told) -> Result<Vec<String>> {
             )
             .hint("take the batch from the mirror, or give the receipt to the store that the batches are of."));
         }
-        let batch = Batch::open(&dir)?;
+        let batch = Batch::open(&dir, store.seal())?;
         if batch.sha256 != merged.sha256 {
             let reason = format!(
                 "batch {} of '{}' has the SHA-256 {} there (expected {}, as in the store)",
@@ -155,7 +155,8 @@ pub fn covers(store: &Store, generation: u64, xids: &[i64]) -> Result<bool> {
             if manifest.generation != generation {
                 continue;
             }
-            let mut units = csv::Reader::from_path(dir.join(UNITS_FILE)).map_err(|e| Error::failed(doing(), e))?;
+            let units = store.seal().open_either(&dir, UNITS_FILE).cannot(doing())?;
+            let mut units = csv::Reader::from_reader(units);
             for unit in units.records() {
                 let unit = unit.map_err(|e| Error::failed(doing(), e))?;
                 if let Some(xid) = unit.get(2).and_then(|x| x.parse().ok()) {
