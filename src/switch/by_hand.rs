@@ -4,7 +4,7 @@ use super::fence::{self, Wanted};
 use super::moves;
 use super::plan::Plan;
 use super::primary_side::Answer;
-use super::{guard, ours, precedence};
+use super::{guard, lift, ours, precedence};
 use crate::cli::{Outcome, Site};
 use crate::error::{Error, Exit, Result};
 use crate::store::{FenceState, Mode};
@@ -71,11 +71,7 @@ pub fn unfence(site: &Site, both_live: bool, dry_run: bool) -> Result<Outcome> {
     }
     plan.say(&site.talk);
     let event = event.map(|e| e.id.clone());
-    moves::note_fence(site, FenceState::Off)?;
-    let server = site.profile.primary()?.named(ours::PROGRAM);
-    let lifted = server.connect().and_then(|mut client| fence::lift(&mut client)).inspect_err(|_| {
-        let _ = moves::note_fence(site, state.fence);
-    })?;
+    let lifted = lift::lift(site)?;
     site.store.journal().write(&site.by, "unfence", event.as_deref(), "done", json!(lifted))?;
     let text = if lifted.was_on { "the fence is lifted" } else { "the primary was not fenced; nothing to do" };
     let text = match lifted.gone.as_slice() {

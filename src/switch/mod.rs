@@ -15,6 +15,7 @@ mod drill;
 mod fence;
 mod guard;
 mod hooks;
+mod lift;
 mod lost;
 mod moves;
 mod open;

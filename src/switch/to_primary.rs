@@ -1,6 +1,6 @@
 //! `his-switch primary`: what the windows did comes back to the primary, and then the windows do (P15).
 
-use super::fence;
+use super::lift;
 use super::lost::{self, Standby};
 use super::moves;
 use super::open;
@@ -14,7 +14,7 @@ use crate::export;
 use crate::merge::{self, Account};
 use crate::queue;
 use crate::standby::{Gate, Generation};
-use crate::store::{Event, FenceState, Kind, Mode, State};
+use crate::store::{Event, Kind, Mode, State};
 use chrono::Utc;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 const SMALL_TAIL_UNITS: u64 = 50;
 /// Windows that work faster than the merge would otherwise keep us here for ever.
 const ROUNDS: usize = 5;
-/// Lifting the fence of a primary that just merged.
-const LIFT_LIMIT: Duration = Duration::from_secs(20);
+/// A primary that has not said in this time what it remembers does not answer.
+const ASK_LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Default)]
 pub struct Returning {
@@ -77,9 +77,9 @@ fn require_primary(site: &Site, state: &State, event: &Event, returning: &Return
     let known = merge::Known::of(site, state, event.snapshot.clone());
     let server = site.profile.primary()?.named(ours::PROGRAM);
     let doing = "bring the windows back to the primary";
-    let remembers = db::within(LIFT_LIMIT, move || known.require(&mut server.connect()?, doing));
+    let remembers = db::within(ASK_LIMIT, move || known.require(&mut server.connect()?, doing));
     remembers
-        .unwrap_or_else(|| Err(Error::unreachable(doing, format!("no answer within {} s", LIFT_LIMIT.as_secs()))))?;
+        .unwrap_or_else(|| Err(Error::unreachable(doing, format!("no answer within {} s", ASK_LIMIT.as_secs()))))?;
     Ok(look)
 }
 
@@ -245,30 +245,14 @@ fn is_open(server: &Server) -> Result<bool> {
     Ok(Generation::read(&mut client, server.database())?.is_some_and(|g| g.gate == Gate::Open))
 }
 
-/// Lifts the fence, whatever the store believes: the primary's own record says what is to be put back.
-///
-/// The store says first that it is not wanted, so that a fence still on its way is not put on behind us.
+/// Lifts the fence and says so.
 fn lift(site: &Site) -> Result<()> {
-    let before = site.store.state()?.fence;
-    moves::note_fence(site, FenceState::Off)?;
-    let server = site.profile.primary()?.named(ours::PROGRAM);
-    let lifted = db::within(LIFT_LIMIT, move || fence::lift(&mut server.connect()?)).unwrap_or_else(|| {
-        let reason = format!("no answer within {} s", LIFT_LIMIT.as_secs());
-        Err(Error::unreachable("lift the fence of the primary", reason))
-    });
-    match lifted {
-        Ok(lifted) => {
-            if lifted.was_on {
-                site.talk.say("the fence is lifted");
-                site.store.journal().write(&site.by, "unfence", event_id(site)?.as_deref(), "done", json!(lifted))?;
-            }
-            Ok(())
-        }
-        Err(e) => {
-            moves::note_fence(site, before)?;
-            Err(e)
-        }
+    let lifted = lift::lift(site)?;
+    if lifted.was_on {
+        site.talk.say("the fence is lifted");
+        site.store.journal().write(&site.by, "unfence", event_id(site)?.as_deref(), "done", json!(lifted))?;
     }
+    Ok(())
 }
 
 fn event_id(site: &Site) -> Result<Option<String>> {

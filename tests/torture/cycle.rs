@@ -200,6 +200,7 @@ impl Cycles<'_> {
                     let now = fault::read(&file);
                     calls.files = calls.files.max(now.files);
                     calls.sends = calls.sends.max(now.sends);
+                    calls.commits = calls.commits.max(now.commits);
                     *usual = (*usual).max(ran.took);
                 }
                 let said = ran.stdout.lines().chain(ran.stderr.lines()).next().unwrap_or_default();

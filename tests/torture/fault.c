@@ -11,7 +11,7 @@
  *     cut     the connection ends before this send
  *     lost    the connection ends after this send: the server has it, its answer is lost
  *   HIS_FAULT_MATCH=TEXT    counts only sends that hold this text
- *   HIS_FAULT_COUNT=FILE    at the end, the number of calls on files and of sends is written there
+ *   HIS_FAULT_COUNT=FILE    at the end, the number of calls on files, of sends, and of sends of a COMMIT is written there
  *   HIS_FAULT_BELOW=DIR     counts only files below this directory
  */
 #define _GNU_SOURCE
@@ -34,7 +34,7 @@
 enum { NONE, KILL, TORN, POWER, ZEROS, EIO_ONCE, FULL, CUT, LOST };
 
 static int mode = NONE, active = 0;
-static long at = 0, files = 0, sends = 0, calls = 0;
+static long at = 0, files = 0, sends = 0, commits = 0, calls = 0;
 static const char *match, *below, *count_file;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -65,7 +65,7 @@ __attribute__((constructor)) static void begin(void) {
 __attribute__((destructor)) static void end(void) {
     if (!active || !count_file) return;
     FILE *f = fopen(count_file, "w");
-    if (f) { fprintf(f, "%ld %ld\n", files, sends); fclose(f); }
+    if (f) { fprintf(f, "%ld %ld %ld\n", files, sends, commits); fclose(f); }
 }
 
 static int is_below(const char *path) {
@@ -148,6 +148,7 @@ static int file_call(int room) {
 /* Counts a send; 1 when the connection ends before it, 2 when after it. */
 static int send_call(const void *bytes, size_t n) {
     sends++;
+    commits += memmem(bytes, n, "COMMIT", 6) != NULL;
     if (mode == NONE || (match && !memmem(bytes, n, match, strlen(match)))) return 0;
     if (mode == EIO_ONCE || mode == FULL) return 0;
     long now = ++calls;

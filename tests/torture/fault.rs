@@ -116,6 +116,8 @@ impl Kind {
 pub struct Calls {
     pub files: usize,
     pub sends: usize,
+    /// Sends of a COMMIT.
+    pub commits: usize,
 }
 
 /// A program that has `fault.c` loaded and counts its calls into `file`.
@@ -128,7 +130,8 @@ pub fn counted(program: Program, file: &Path) -> Program {
 pub fn read(file: &Path) -> Calls {
     let text = fs::read_to_string(file).unwrap_or_default();
     let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap_or(0));
-    Calls { files: numbers.next().unwrap_or(0), sends: numbers.next().unwrap_or(0) }
+    let mut next = || numbers.next().unwrap_or(0);
+    Calls { files: next(), sends: next(), commits: next() }
 }
 
 /// A program to which `kind` happens at one of its calls; `below` is the folder whose files count. What is to happen,
@@ -138,7 +141,7 @@ pub fn planted(program: Program, kind: Kind, calls: Calls, below: &Path, random:
     let range = match kind {
         Kind::Torn | Kind::Eio | Kind::Full => calls.files,
         Kind::Cut | Kind::Lost => calls.sends,
-        Kind::LostCommit => 4,
+        Kind::LostCommit => calls.commits,
         // Mostly files; a power failure between two sends loses nothing.
         Kind::Power | Kind::Zeros => calls.files + calls.sends / 4,
         _ => calls.files + calls.sends,

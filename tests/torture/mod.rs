@@ -5,6 +5,7 @@
 //! `HIS_TRIALS` says how many faults, `HIS_SEED` which, `HIS_WORKERS` how many departments at once, `HIS_ROUNDS` how many emergencies of each; `HIS_STEP` and
 //! `HIS_KIND` name the only command and the only kind of fault, in the words of the summary.
 
+mod commits;
 mod cycle;
 mod fault;
 mod world;
