@@ -35,13 +35,13 @@ struct Lost<'a> {
     work: &'a Workplace,
     random: Random,
     /// Answers that were lost, and runs that ended in 0 all the same: by themselves they found out what became of it.
-    lost: usize,
+    answers: usize,
     found_out: usize,
 }
 
 impl<'a> Lost<'a> {
     fn new(work: &'a Workplace) -> Self {
-        Lost { work, random: Random::new(setting("HIS_SEED", 20_261_124) as u64), lost: 0, found_out: 0 }
+        Lost { work, random: Random::new(setting("HIS_SEED", 20_261_124) as u64), answers: 0, found_out: 0 }
     }
 
     /// How many COMMITs the command sends when nothing disturbs it.
@@ -60,7 +60,7 @@ impl<'a> Lost<'a> {
         let (disturbed, _) = fault::planted(disturbed, Kind::LostCommit, calls, self.work.path(), &mut self.random);
         let ran = disturbed.run();
         assert!(matches!(ran.code, 0 | 6), "{} ended with {}\n{}", ran.what, ran.code, ran.shown());
-        self.lost += 1;
+        self.answers += 1;
         self.found_out += usize::from(ran.code == 0);
         let began = Instant::now();
         loop {
@@ -77,7 +77,7 @@ impl<'a> Lost<'a> {
     fn told(&self, what: &str) {
         println!(
             "{what}: the answer to a COMMIT was lost {} times; {} runs ended in 0 all the same",
-            self.lost, self.found_out
+            self.answers, self.found_out
         );
     }
 }
@@ -126,11 +126,11 @@ fn p7_a_load_that_lost_the_answer_to_a_commit_leaves_one_whole_generation() {
         hospital.primary.execute(DB, &format!("INSERT INTO op.charge (total, who) VALUES (1, 'round {round}')"));
         let taken = hospital.work.json(0, "his-snapshot", &[]);
         lost.run("his-load-standby", &[], commits);
-        let list = hospital.work.json(0, "his-load-standby", &["list"]);
-        let generations = list["generations"].as_array().expect("a list");
+        let there = hospital.work.json(0, "his-load-standby", &["list"]);
+        let generations = there["generations"].as_array().expect("a list");
         let of_this = generations.iter().filter(|g| g["snapshot"] == taken["snapshot"]).count();
-        assert_eq!(of_this, 1, "round {round}: {list}");
-        assert!(generations.len() <= 3, "round {round}: {list}");
+        assert_eq!(of_this, 1, "round {round}: {there}");
+        assert!(generations.len() <= 3, "round {round}: {there}");
         hospital.work.run("his-snapshot", &["prune"]).expect(0);
     }
     hospital.open();

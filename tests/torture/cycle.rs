@@ -98,9 +98,8 @@ impl Cycles<'_> {
         let late = self.world.begin(&format!("late{round}"));
         let late = World::commit_soon(late, Duration::from_millis(self.random.below(600) as u64));
         self.step(BACK, &["primary"])?;
-        if let Some(late) = late.join().expect("the late window does not panic") {
-            self.world.do_again(&format!("01-{round:04}"), &late);
-        }
+        let (late, confirmed) = late.join().expect("the late window does not panic");
+        self.world.settle(&format!("01-{round:04}"), &late, confirmed);
         // As cron does each minute: it brings a mirror up to date that failed while the windows were switched (P16).
         self.step(LATER, &[])?;
         let conflicts = self.world.work.json(0, "his-merge", &["conflicts"]);

@@ -1,6 +1,7 @@
 //! The outpatient department that is tortured: what its windows do, and everything that must be as if nothing had happened.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -124,6 +125,8 @@ pub struct World {
     pub work: Workplace,
     /// Transactions that a dying server took and that were done once more on the primary, by event: they are in no ledger.
     done_again: BTreeMap<String, usize>,
+    /// The visits whose commit a window was told of: each must be on the primary once.
+    committed: RefCell<BTreeSet<String>>,
 }
 
 impl World {
@@ -143,33 +146,42 @@ impl World {
             profile.set("store", "keep", "{ recent = 2, daily = 0, weekly = 0 }").set("store", "mirror", "\"mirror\"");
         });
         work.run("his-load-standby", &["init"]).expect(0);
-        World { primary, standby, work, done_again: BTreeMap::new() }
+        World { primary, standby, work, done_again: BTreeMap::new(), committed: RefCell::default() }
     }
 
     /// Two registrations and a new patient on the primary, as on any day.
     pub fn ordinary_day(&self, round: usize) {
-        self.on_primary(&registration(&format!("day{round}"), "p1", 1, 1234));
+        self.register(&self.primary, &format!("day{round}"), "p1", 1, 1234);
         self.on_primary(&format!("INSERT INTO op.patient (tag, name, phone) VALUES ('n{round}', 'new', '2')"));
     }
 
     /// What the primary does after the snapshot: it changes the patient that a window of the standby will change too.
     pub fn gap(&self, round: usize) {
         self.on_primary(&format!("UPDATE op.patient SET phone = 'gap{round}' WHERE tag = 'p2'"));
-        self.on_primary(&registration(&format!("gap{round}"), "p3", 2, 500));
+        self.register(&self.primary, &format!("gap{round}"), "p3", 2, 500);
     }
 
     /// What the windows do on the standby before anything is exported.
     pub fn first_hour(&self, round: usize) {
-        self.on_standby(&registration(&format!("first{round}"), "p4", 1, 9999));
+        self.register(&self.standby, &format!("first{round}"), "p4", 1, 9999);
         self.on_standby(&format!("INSERT INTO op.patient (tag, name, phone) VALUES ('e{round}', 'e', '3')"));
-        self.on_standby(&registration(&format!("new{round}"), &format!("e{round}"), 3, 777));
+        self.register(&self.standby, &format!("new{round}"), &format!("e{round}"), 3, 777);
         self.on_standby(&format!("UPDATE op.patient SET phone = 'ours{round}' WHERE tag = 'p2'"));
     }
 
     /// And after the first export.
     pub fn second_hour(&self, round: usize) {
         self.on_standby(&format!("UPDATE op.charge SET status = 'refunded' WHERE tag = 'first{round}'"));
-        self.on_standby(&registration(&format!("second{round}"), "p5", 2, 101));
+        self.register(&self.standby, &format!("second{round}"), "p5", 2, 101);
+    }
+
+    fn register(&self, side: &Cluster, tag: &str, patient: &str, schedule: u32, cents: u32) {
+        act(side, &registration(tag, patient, schedule, cents));
+        self.was_committed(tag);
+    }
+
+    fn was_committed(&self, tag: &str) {
+        self.committed.borrow_mut().insert(tag.to_owned());
     }
 
     /// A registration that is written and not yet committed.
@@ -185,20 +197,23 @@ impl World {
         if pending.client.batch_execute("COMMIT").is_err() && !self.is_on_standby(&pending.tag) {
             self.on_standby(&pending.script);
         }
+        self.was_committed(&pending.tag);
     }
 
-    /// Commits it after a moment, while the standby may be closing. Gives it back when it was not committed.
-    pub fn commit_soon(pending: Pending, after: Duration) -> thread::JoinHandle<Option<Pending>> {
+    /// Commits it after a moment, while the standby may be closing; says whether that was confirmed.
+    pub fn commit_soon(pending: Pending, after: Duration) -> thread::JoinHandle<(Pending, bool)> {
         thread::spawn(move || {
             let mut pending = pending;
             thread::sleep(after);
-            pending.client.batch_execute("COMMIT").is_err().then_some(pending)
+            let confirmed = pending.client.batch_execute("COMMIT").is_ok();
+            (pending, confirmed)
         })
     }
 
-    /// What a window does with a transaction that failed when it is back on the primary: it looks, and does it again.
-    pub fn do_again(&mut self, event: &str, pending: &Pending) {
-        if self.is_on_standby(&pending.tag) {
+    /// What a window does when it is back on the primary: with a transaction that failed, it looks, and does it again.
+    pub fn settle(&mut self, event: &str, pending: &Pending, confirmed: bool) {
+        self.was_committed(&pending.tag);
+        if confirmed || self.is_on_standby(&pending.tag) {
             return;
         }
         self.on_primary(&pending.script);
@@ -222,6 +237,14 @@ impl World {
         let mut lines = Vec::new();
         for (what, query) in CONTENT {
             lines.extend(self.primary.rows(DB, query).into_iter().map(|row| format!("{what}: {row}")));
+        }
+        let visits = self.primary.rows(DB, "SELECT tag FROM op.visit");
+        for tag in &*self.committed.borrow() {
+            match visits.iter().filter(|v| *v == tag).count() {
+                0 => lines.push(format!("lost: the visit {tag}, whose commit was confirmed")),
+                1 => {}
+                n => lines.push(format!("doubled: the visit {tag} is there {n} times")),
+            }
         }
         let status = self.work.json(0, "his-switch", &["status"]);
         for key in ["mode", "event", "moving", "fence", "journal"] {
