@@ -1,6 +1,7 @@
 mod account;
 mod backfill;
 mod circle;
+mod damage;
 mod desk;
 mod drill;
 mod exit_codes;

@@ -32,6 +32,7 @@ done
 [ -n "$contrib" ] || need postgresql-contrib "PostgreSQL's contrib extensions (citext, pgcrypto)"
 have cc || need build-essential "a C compiler and its headers (cc)"
 have make || need make "make"
+have patch || need patch "patch"
 have zstd || need zstd "zstd"
 have setpriv || need util-linux "util-linux (setpriv)"
 have ps || need procps "procps (ps)"

@@ -52,9 +52,7 @@ pub fn check(dir: &Path) -> Result<Vec<Damage>> {
     let mut listed = BTreeMap::new();
     for line in text.lines() {
         match line.split_once("  ") {
-            Some((hash, name))
-                if hash.len() == 64 && !name.is_empty() && !name.starts_with('/') && !name.contains("..") =>
-            {
+            Some((hash, name)) if hash.len() == 64 && is_name(name) => {
                 listed.insert(name.to_owned(), hash.to_owned());
             }
             _ => found.push(damage(FILE, "a line is not of the form 'hash  name'".to_owned())),
@@ -80,6 +78,11 @@ pub fn check(dir: &Path) -> Result<Vec<Damage>> {
         found.push(damage("manifest.json", format!("not listed in {FILE}")));
     }
     Ok(found)
+}
+
+/// A path within the directory. Zeros are what a power failure leaves of a file.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('/') && !name.contains("..") && !name.contains('\0')
 }
 
 /// As [`check`]; any damage is an error that names the first file and how many there are.

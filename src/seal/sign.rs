@@ -72,8 +72,12 @@ pub fn verify(trusted: &[String], dir: &Path) -> Result<Option<Damage>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return damage("missing".to_owned()),
         other => other.cannot(doing())?,
     };
-    let Ok(signature) = SignatureBox::from_string(&String::from_utf8_lossy(&text)) else {
-        return damage("it is no signature of minisign".to_owned());
+    let text = String::from_utf8_lossy(&text);
+    // Four lines and nothing else: the parser would not mind what follows them.
+    let whole = text.ends_with('\n') && text.matches('\n').count() == 4;
+    let signature = match SignatureBox::from_string(&text) {
+        Ok(signature) if whole => signature,
+        _ => return damage("it is no signature of minisign".to_owned()),
     };
     let content = std::fs::read(dir.join(sums::FILE)).cannot(doing())?;
     let keys = trusted.iter().filter_map(|key| PublicKey::from_base64(key).ok());

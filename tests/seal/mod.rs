@@ -19,7 +19,7 @@ fn system(name: &str, args: &[&str]) -> Ran {
 }
 
 /// A key pair of minisign without a password: the secret key's file, and the public key as a profile names it.
-fn key(hospital: &Hospital, name: &str) -> (String, String) {
+pub fn key(hospital: &Hospital, name: &str) -> (String, String) {
     let secret = hospital.work.path().join(name);
     let public = hospital.work.path().join(format!("{name}.pub"));
     let at = |p: &Path| p.to_string_lossy().into_owned();
@@ -30,7 +30,7 @@ fn key(hospital: &Hospital, name: &str) -> (String, String) {
 }
 
 /// A department that signs with a key of its own and trusts only that one.
-fn signing() -> (Hospital, String) {
+pub fn signing() -> (Hospital, String) {
     let mut hospital = Hospital::without_generation();
     let (secret, public) = key(&hospital, "site.key");
     hospital.work.set("sign", "key", &format!("{secret:?}"));
@@ -40,14 +40,14 @@ fn signing() -> (Hospital, String) {
 }
 
 /// One charge on the open standby, and its batch.
-fn exported(hospital: &Hospital, who: &str) -> PathBuf {
+pub fn exported(hospital: &Hospital, who: &str) -> PathBuf {
     let charge = format!("INSERT INTO op.charge (total, who) VALUES (7, '{who}')");
     hospital.standby.client_as("his_app", DB).batch_execute(&charge).expect("the standby is open");
     let json = hospital.work.json(0, "his-export-queue", &[]);
     PathBuf::from(json["batches"][0]["path"].as_str().expect("a batch was made"))
 }
 
-fn snapshot(hospital: &Hospital) -> PathBuf {
+pub fn snapshot(hospital: &Hospital) -> PathBuf {
     let list = hospital.work.json(0, "his-snapshot", &["list"]);
     let snapshots = list["snapshots"].as_array().expect("a list");
     let id = snapshots.last().expect("one at least")["snapshot"].as_str().expect("an id");
@@ -59,7 +59,7 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 /// What an attacker does who knows the format: changes a file, and every checksum that speaks of it.
-fn rewrite(dir: &Path, file: &str, change: impl Fn(&[u8]) -> Vec<u8>) {
+pub fn rewrite(dir: &Path, file: &str, change: impl Fn(&[u8]) -> Vec<u8>) {
     let old = fs::read(dir.join(file)).expect("it is there");
     let new = change(&old);
     assert_ne!(old, new);

@@ -12,11 +12,14 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::Program;
 use crate::support::random::Random;
 use cycle::{Counts, Cycles, Only};
 use fault::{Calls, Kind};
@@ -165,4 +168,17 @@ fn print(counts: &Counts, wrong: &Wrong, seed: u64, took: Duration) {
         "  lost {}, doubled {}, unbalanced {}, otherwise not as undisturbed {}",
         wrong.lost, wrong.doubled, wrong.unbalanced, wrong.other
     );
+}
+
+#[test]
+fn every_planted_bug_can_still_be_planted() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut planted = 0;
+    for patch in fs::read_dir(sources.join("tests/torture/planted")).expect("patches").flatten() {
+        let input = fs::read_to_string(patch.path()).expect("text");
+        let dry = Program::at("patch".as_ref()).args(["--dry-run", "-p1", "-d"]).args([sources]).stdin(&input).run();
+        assert!(dry.code == 0, "{}: {}", patch.path().display(), dry.shown());
+        planted += 1;
+    }
+    assert_eq!(planted, 4);
 }
