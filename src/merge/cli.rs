@@ -1,5 +1,6 @@
 //! The command line of `his-merge`.
 
+use super::mask::Mask;
 use super::{
     Account, Counts, Decision, Merged, Planned, Standing, Take, backfill, numbers, reconcile, run, script, show,
     sign_off, status,
@@ -44,6 +45,9 @@ enum Command {
     Conflicts {
         /// The conflict to show side by side
         id: Option<i64>,
+        /// Show the values of the profile's personal columns too; that is written into the journal
+        #[arg(long)]
+        show_personal: bool,
     },
     /// Decide a conflict, and merge what that sets free
     Resolve {
@@ -95,7 +99,7 @@ pub fn main() -> ExitCode {
             None => merge(&site, &cli.batches, cli.early),
             Some(Command::Status { number: None }) => show(&site),
             Some(Command::Status { number: Some(number) }) => find_number(&site, number),
-            Some(Command::Conflicts { id }) => conflicts(&site, *id),
+            Some(Command::Conflicts { id, show_personal }) => conflicts(&site, *id, *show_personal),
             Some(Command::Resolve { id, take, why, money, dry_run }) => {
                 let decision = Decision { id: *id, take: take.clone(), why: why.clone(), money: money.clone() };
                 resolve(&site, &decision, *dry_run)
@@ -293,14 +297,26 @@ fn find_number(site: &Site, number: &str) -> Result<Outcome> {
     Ok(Outcome::new(json!({ "number": number, "found": found }), text))
 }
 
-fn conflicts(site: &Site, id: Option<i64>) -> Result<Outcome> {
+fn conflicts(site: &Site, id: Option<i64>, show_personal: bool) -> Result<Outcome> {
     let mut client = super::conflicts::look(site)?;
+    let mut mask = Mask::new(&site.profile);
+    if show_personal {
+        // Before anything is shown: who has seen it is known also when the screen is all that is left of it.
+        let detail = json!({ "conflict": id });
+        site.store.journal().write(&site.by, "show personal data", None, "done", detail)?;
+    }
     if let Some(id) = id {
-        let detail = super::conflicts::one(&mut client, id)?;
+        let mut detail = super::conflicts::one(&mut client, id)?;
+        if !show_personal {
+            mask.detail(&mut detail);
+        }
         let zone = site.profile.site.timezone.parse().unwrap_or(chrono_tz::Tz::UTC);
         return Ok(Outcome::new(show::detail_json(&detail), show::detail(&detail, zone)));
     }
-    let list = super::conflicts::list(&mut client, None)?;
+    let mut list = super::conflicts::list(&mut client, None)?;
+    if !show_personal {
+        mask.conflicts(&mut list);
+    }
     Ok(Outcome::new(show::list_json(&list), show::list(&list)))
 }
 

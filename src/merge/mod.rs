@@ -11,6 +11,7 @@ mod conflicts;
 mod forgotten;
 mod ledger;
 mod link;
+mod mask;
 pub mod numbers;
 mod pending;
 mod plan;

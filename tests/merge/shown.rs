@@ -3,6 +3,7 @@
 use super::conflict;
 use super::double::{REGISTER, clinic};
 use crate::opened::Opened;
+use serde_json::json;
 use std::path::Path;
 
 /// What changes from run to run, made equal.
@@ -36,6 +37,34 @@ fn assert_shown(o: &Opened, name: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(shown == expected, "{name}: shown\n{shown}\nexpected\n{expected}");
+}
+
+#[test]
+fn p17_conflicts_show_no_name_and_no_id_number_unless_somebody_asks_for_them_and_is_written_down() {
+    let o = clinic();
+    o.window(&["UPDATE h.patient SET name = '张三丰', id_no = '110101199001011237' WHERE id = 1"]);
+    o.meanwhile("UPDATE h.patient SET name = '张三' WHERE id = 1");
+    o.merge(3);
+    let id = conflict(&o, "changed")["id"].to_string();
+    let secrets = ["张三", "张三丰", "110101199001011237", "p1", "n1"];
+    for args in [&["conflicts"][..], &["conflicts", &id], &["conflicts", "--json"], &["conflicts", &id, "--json"]] {
+        let said = o.work.run("his-merge", args).expect(0);
+        for secret in secrets {
+            assert!(!said.stdout.contains(secret) && !said.stderr.contains(secret), "{secret}: {}", said.shown());
+        }
+    }
+    let json = o.work.json(0, "his-merge", &["conflicts", &id]);
+    // The same sign for the same value: what differs can be seen.
+    assert_ne!(json["standby"]["new"]["name"], json["primary"]["name"]);
+    assert_eq!((&json["standby"]["old"]["id_no"], &json["primary"]["id_no"]), (&json!("***2"), &json!("***2")));
+    let shown = o.work.run("his-merge", &["conflicts", &id, "--show-personal", "--by", "Li"]).expect(0).stdout;
+    assert!(shown.contains("张三丰") && shown.contains("110101199001011237"), "{shown}");
+    let journal = std::fs::read_to_string(o.work.store().join("journal.jsonl")).expect("a journal");
+    let asked = journal.lines().find(|l| l.contains("show personal data")).expect("it is written down");
+    assert!(asked.contains("\"by\":\"Li\"") && asked.contains(&format!("\"conflict\":{id}")), "{asked}");
+    for secret in secrets {
+        assert!(!journal.contains(secret), "{secret}: {journal}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::words::Words;
 use super::{Accept, finance, show};
 use crate::cli::{Outcome, Site};
 use crate::error::{Exit, Result};
+use crate::merge::mask::Mask;
 use std::path::PathBuf;
 
 /// Arguments of `reconcile`.
@@ -26,7 +27,10 @@ pub struct Args {
 pub fn command(site: &Site, args: &Args) -> Result<Outcome> {
     let accept = (!args.accept.is_empty())
         .then(|| Accept { ids: args.accept.clone(), why: args.why.clone().unwrap_or_default() });
-    let found = super::run(site, args.event.as_deref(), accept.as_ref())?;
+    let mut found = super::run(site, args.event.as_deref(), accept.as_ref())?;
+    if let Some(found) = &mut found {
+        Mask::new(&site.profile).differences(&mut found.differences);
+    }
     let words = Words::of(&site.profile.site);
     let (mut json, mut text) = (show::json(found.as_ref()), show::text(found.as_ref(), words));
     if let (Some(path), Some(found)) = (&args.csv, &found) {
