@@ -21,7 +21,9 @@ SELECT pg_catalog.json_build_object(
                 'generated', a.attgenerated <> '',
                 'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'default' ELSE '' END,
                 'default', CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
-                'sequence', pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname)
+                -- It looks the name up, which wants the right to look into the schema; of one that is closed to us nothing is needed.
+                'sequence', CASE WHEN pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                  THEN pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname) END
               ) ORDER BY a.attnum), '[]')
               FROM pg_catalog.pg_attribute a
               JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

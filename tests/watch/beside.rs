@@ -14,13 +14,13 @@ use crate::support::{Cluster, Mode, Place, Program, Proxy, wait_until};
 use crate::support::{server, sql};
 
 /// An address of the loopback that is this process's own, because the servers of all tests have the same port.
-fn address() -> String {
+pub fn address() -> String {
     let process = std::process::id();
     format!("127.9.{}.{}", process / 254 % 254 + 1, process % 254 + 1)
 }
 
 /// Makes a certificate for our address that ends after so many days, signed by the authority in the same folder.
-fn certify(folder: &Path, days: &str, today: Option<&str>) {
+pub fn certify(folder: &Path, days: &str, today: Option<&str>) {
     let openssl = |args: &str| {
         let mut words: Vec<&str> = args.split(' ').collect();
         // An expired certificate is one that was made in the past.
@@ -44,7 +44,7 @@ fn certify(folder: &Path, days: &str, today: Option<&str>) {
 }
 
 /// Gives the server this certificate, and has it read it.
-fn put(cluster: &Cluster, folder: &Path) {
+pub fn put(cluster: &Cluster, folder: &Path) {
     for file in ["server.crt", "server.key"] {
         let to = cluster.data().join(file);
         fs::copy(folder.join(file), &to).unwrap();

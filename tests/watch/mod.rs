@@ -1,6 +1,6 @@
 //! `his-watch`, from outside: everything that it checks is broken, one at a time, and exactly that check turns.
 
-mod beside;
+pub mod beside;
 mod breaks;
 mod shows;
 
