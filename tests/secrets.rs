@@ -85,8 +85,8 @@ impl Said {
     }
 }
 
-#[test]
-fn p17_no_password_name_or_id_number_is_printed_logged_or_listed_by_any_program_of_the_whole_chain() {
+/// Two servers that want passwords, a profile without them, and the file that has them.
+fn hospital() -> (Cluster, Cluster, Workplace, PathBuf) {
     let (primary, standby) = Cluster::pair();
     primary.execute("postgres", "CREATE ROLE his_app LOGIN PASSWORD 'pw-window-7354'; CREATE ROLE his_upload LOGIN SUPERUSER PASSWORD 'pw-upload-7351'; CREATE ROLE his_download LOGIN PASSWORD 'pw-download-7352'; GRANT pg_read_all_data TO his_download");
     standby.execute("postgres", "CREATE ROLE his_loader LOGIN SUPERUSER PASSWORD 'pw-loader-7353'");
@@ -111,7 +111,12 @@ fn p17_no_password_name_or_id_number_is_printed_logged_or_listed_by_any_program_
         .collect();
     fs::write(&pass, lines.concat()).expect("ours");
     fs::set_permissions(&pass, fs::Permissions::from_mode(0o600)).expect("ours");
+    (primary, standby, work, pass)
+}
 
+#[test]
+fn p17_no_password_name_or_id_number_is_printed_logged_or_listed_by_any_program_of_the_whole_chain() {
+    let (primary, standby, work, pass) = hospital();
     let said = Said(Mutex::new(Vec::new()));
     let run = |code: i32, name: &str, args: &[&str]| {
         // Once as people see it, with everything that can be logged, and once as JSON where that changes nothing more.
