@@ -272,6 +272,9 @@ impl<'a> Exercise<'a> {
             args.push("--both-live");
         }
         self.drill.measured.switch_seconds = Some(self.act("his-switch", &args, &[0, 3])?.seconds);
+        if self.drill.scenario == Scenario::Hung {
+            windows.reopen();
+        }
         let first = windows.wait_for(self.place.standby.port(), struck, of.switch_within);
         self.drill.measured.first_commit_seconds = first.map(|c| (c.at - struck).num_milliseconds() as f64 / 1000.0);
         let status = self.act("his-switch", &["status"], &[0])?.json;

@@ -1,9 +1,14 @@
 //! Simulated windows: each acts again and again in a fresh session of a real client, knowing one connection string for life.
+//!
+//! A client that is in the middle of an act when its server freezes waits for an answer without end, as a window's own
+//! program does: then people close and reopen it, and so does the drill.
 
 use crate::db::programs;
 use crate::error::Result;
 use chrono::{DateTime, Utc};
-use std::path::PathBuf;
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +28,26 @@ pub struct Windows {
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<Committed>>>,
     threads: Vec<JoinHandle<()>>,
+    clients: Arc<Clients>,
+}
+
+/// The client program that each window has open now, by a handle that cannot come to mean another process.
+#[derive(Default)]
+struct Clients(Mutex<Vec<Option<OwnedFd>>>);
+
+impl Clients {
+    fn set(&self, window: usize, client: Option<OwnedFd>) {
+        if let Some(slot) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(window) {
+            *slot = client;
+        }
+    }
+
+    fn close(&self) {
+        for client in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
+            // One that has ended by itself need not be closed.
+            let _ = pidfd_send_signal(client, Signal::KILL);
+        }
+    }
 }
 
 impl Windows {
@@ -30,17 +55,18 @@ impl Windows {
     pub fn open(string: &str, workload: &[PathBuf], count: usize) -> Result<Windows> {
         let psql = programs::find("psql")?;
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let clients = Arc::new(Clients(Mutex::new((0..count).map(|_| None).collect())));
         let threads = (0..count)
             .filter(|_| !workload.is_empty())
             .map(|window| {
                 let (psql, string, workload) = (psql.clone(), string.to_owned(), workload.to_vec());
-                let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen));
+                let (stop, seen, clients) = (Arc::clone(&stop), Arc::clone(&seen), Arc::clone(&clients));
                 std::thread::spawn(move || {
                     let mut turn = 0;
                     while !stop.load(Ordering::Relaxed) {
                         let file = &workload[(window + turn) % workload.len()];
                         turn += 1;
-                        match act(&psql, &string, file, window, turn) {
+                        match act(&psql, &string, file, window, turn, &clients) {
                             Some(port) => {
                                 let done = Committed { at: Utc::now(), port };
                                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(done);
@@ -51,7 +77,12 @@ impl Windows {
                 })
             })
             .collect();
-        Ok(Windows { stop, seen, threads })
+        Ok(Windows { stop, seen, threads, clients })
+    }
+
+    /// Closes every client program where it is; each window opens a new one. What it was about is asked of nobody.
+    pub fn reopen(&self) {
+        self.clients.close();
     }
 
     /// What was committed so far.
@@ -92,9 +123,9 @@ impl Drop for Windows {
 }
 
 /// One act; the port of the server that committed it.
-fn act(psql: &PathBuf, string: &str, file: &PathBuf, window: usize, turn: usize) -> Option<u16> {
+fn act(psql: &Path, string: &str, file: &Path, window: usize, turn: usize, clients: &Clients) -> Option<u16> {
     let seed = window * 1_000_003 + turn;
-    let output = Command::new(psql)
+    let client = Command::new(psql)
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", string])
         .args(["-v", &format!("client_id={window}"), "-v", &format!("random_seed={seed}")])
         .args(["-c", "SELECT current_setting('port')", "-f"])
@@ -102,9 +133,15 @@ fn act(psql: &PathBuf, string: &str, file: &PathBuf, window: usize, turn: usize)
         .env("PGAPPNAME", format!("drill window {window}"))
         .env("PGOPTIONS", "-c client_min_messages=error")
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output()
+        .spawn()
         .ok()?;
+    let process = i32::try_from(client.id()).ok().and_then(Pid::from_raw);
+    clients.set(window, process.and_then(|p| pidfd_open(p, PidfdFlags::empty()).ok()));
+    let output = client.wait_with_output();
+    clients.set(window, None);
+    let output = output.ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let idle = text.lines().skip(1).any(|line| line.trim() == "none");
     if output.status.success() && !idle { text.lines().next()?.trim().parse().ok() } else { None }

@@ -171,8 +171,9 @@ impl Chain {
             broken = broken.or(Some(Broken { line: text.lines().count(), reason: "is cut off".to_owned() }));
         }
         if broken.is_none() && head.is_some_and(|head| !head.is_reached_by(&bytes)) {
-            let reason = "is the last one, and lines after it are missing".to_owned();
-            broken = Some(Broken { line: lines.len(), reason });
+            let reason =
+                if lines.is_empty() { "is missing" } else { "is the last one, and lines after it are missing" };
+            broken = Some(Broken { line: lines.len().max(1), reason: reason.to_owned() });
         }
         Ok((lines, broken))
     }

@@ -104,6 +104,15 @@ fn every_scenario_is_gone_through_to_its_end() {
 }
 
 #[test]
+fn windows_that_wait_for_a_hung_server_in_mid_act_are_closed_and_reopened_as_people_do_it() {
+    let hospital = hospital();
+    let slow = "BEGIN; INSERT INTO op.charge (total, who) VALUES (1, :'client_id'); SELECT pg_sleep(1); COMMIT;";
+    fs::write(hospital.work.path().join("charge.sql"), slow).unwrap();
+    let held = drill(&hospital, 0, &["run", "--scenario", "hung"]);
+    assert_eq!(held["score"], 100, "{held:#}");
+}
+
+#[test]
 fn what_a_drill_finds_costs_points_and_is_written_down_with_owner_and_date() {
     let mut hospital = hospital();
     hospital.work.set("drill", "switch_within", "\"1ms\"");

@@ -77,12 +77,14 @@ fn a_task_is_done_once_and_a_late_one_says_by_how_much() {
     let again = incident(&hospital, 0, &["task", "done", "two-signals", "--by", "somebody else"]);
     assert_eq!((&again["new"], &again["done"]), (&json!(false), &done["done"]));
     hospital.work.run("his-incident", &["task", "done", "dance"]).expect(2).says("the plan has no such task");
-    // A start of an hour ago, as the log would have it: the chain is seeded, so the first line can be written anew.
+    // A start of an hour ago, as the log would have it: the chain is seeded, so the first line can be written anew, when
+    // nothing says where the log ended.
     let log = hospital.work.store().join("incidents.jsonl");
     let first = fs::read_to_string(&log).unwrap().lines().next().unwrap().to_owned();
     let mut record: serde_json::Value = serde_json::from_str(&first).unwrap();
     record["at"] = json!(chrono::Utc::now() - chrono::TimeDelta::minutes(60));
     fs::write(&log, format!("{record}\n")).unwrap();
+    fs::remove_file(hospital.work.store().join("incidents.jsonl.head")).unwrap();
     let status = incident(&hospital, 0, &["status"]);
     assert!(status["tasks"]["late"].as_u64().unwrap() > 10, "{status}");
     let late = incident(&hospital, 0, &["task", "done", "judge-scope"]);

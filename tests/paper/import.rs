@@ -153,8 +153,10 @@ fn p11_the_same_number_with_other_content_and_numbers_that_nobody_has_are_refuse
         json!({"line": 4, "slip_no": never, "field": "slip_no", "reason": "此单号未曾发放"})
     );
     assert_eq!(c.value(ALL), before);
-    // A register that has forgotten: the database has not.
+    // A register that has forgotten: the database has not. Alone it would be missed by where it ended.
     fs::remove_file(c.work.store().join("paper/numbers.jsonl")).expect("removed");
+    c.work.run(PROGRAM, &["import", &file]).expect(5).says("numbers.jsonl': line 1 is missing");
+    fs::remove_file(c.work.store().join("paper/numbers.jsonl.head")).expect("removed");
     c.numbers("registration", 2);
     let done = c.work.json(3, PROGRAM, &["import", &file]);
     assert_eq!(done["slips"], json!({"read": 3, "imported": 0, "already": 1, "rejected": 2}));
@@ -347,6 +349,7 @@ fn an_import_into_the_standby_that_was_broken_off_is_asked_of_the_standby_before
     let lines: Vec<&str> = text.lines().take_while(|l| !l.contains("\"act\":\"keyed\"")).collect();
     assert!(lines.last().is_some_and(|l| l.contains("\"act\":\"begin\"")), "{text}");
     fs::write(&register, lines.join("\n") + "\n").expect("written");
+    fs::remove_file(c.work.store().join("paper/numbers.jsonl.head")).expect("removed");
     c.mode("normal");
     // While the standby does not answer, they wait; another slip does not.
     c.standby.stop_immediate();
