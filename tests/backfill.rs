@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Digest, Kind, Program, Workplace, wait_until};
+use crate::support::{Cluster, Digest, Kind, Program, Workplace, copy, wait_until};
 
 const SCHEMA: &str = "
 CREATE SCHEMA h;
@@ -191,11 +190,6 @@ fn keep(cluster: &Cluster, name: &str) -> PathBuf {
     let to = cluster.data().with_file_name(name);
     copy(&cluster.data(), &to);
     to
-}
-
-fn copy(from: &Path, to: &Path) {
-    let copied = Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to).status();
-    assert!(copied.is_ok_and(|s| s.success()), "cannot copy {}", from.display());
 }
 
 fn put_back(from: &Path, to: &Path) {

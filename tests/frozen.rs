@@ -1,14 +1,13 @@
 //! What earlier versions wrote is read by this one: a store of each version of the formats lies in `samples/formats`, with a
-//! snapshot, the batches of an event, state, journal and register. `HIS_WRITE_FORMATS=1` writes that of this version, once.
+//! snapshot, the batches of an event, state and journal. `HIS_WRITE_FORMATS=1` writes that of this version, once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use his_emergency::formats::{batch, snapshot};
 
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Profile, Workplace};
+use crate::support::{Cluster, Profile, Workplace, copy};
 use crate::switch::{Hospital, TABLES};
 
 /// The version that a store is frozen of: snapshots, batches and the state count alike.
@@ -16,11 +15,6 @@ const NEWEST: u32 = 1;
 
 fn frozen(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/formats").join(version.to_string())
-}
-
-fn copy(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    assert!(Command::new("cp").arg("-R").arg(from).arg(to).status().expect("cp runs").success());
 }
 
 /// A morning with an event of three batches that nobody has merged yet.
@@ -61,6 +55,7 @@ fn a_store_of_each_earlier_version_is_read_verified_and_loaded() {
         profile.tables(TABLES);
         profile.set("standby", "window_roles", "[\"his_app\"]").set("site", "language", "\"en\"");
         let work = Workplace::with(profile);
+        fs::remove_dir_all(work.store()).expect("a fresh one");
         copy(&frozen(version), &work.store());
         work.run("his-snapshot", &["verify", "--all"]).expect(0);
         work.run("his-export-queue", &["verify"]).expect(0);

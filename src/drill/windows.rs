@@ -32,7 +32,6 @@ pub struct Windows {
 }
 
 /// The client program that each window has open now, by a handle that cannot come to mean another process.
-#[derive(Default)]
 struct Clients(Mutex<Vec<Option<OwnedFd>>>);
 
 impl Clients {
@@ -104,12 +103,12 @@ impl Windows {
 
     /// Lets each finish what it is doing.
     pub fn close(mut self) -> Vec<Committed> {
-        self.end();
+        self.stop.store(true, Ordering::Relaxed);
+        self.join();
         self.seen()
     }
 
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+    fn join(&mut self) {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -117,8 +116,11 @@ impl Windows {
 }
 
 impl Drop for Windows {
+    /// A drill that broke off leaves its servers as they are, and a frozen one would never let a client finish.
     fn drop(&mut self) {
-        self.end();
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.close();
+        self.join();
     }
 }
 
@@ -145,4 +147,30 @@ fn act(psql: &Path, string: &str, file: &Path, window: usize, turn: usize, clien
     let text = String::from_utf8_lossy(&output.stdout);
     let idle = text.lines().skip(1).any(|line| line.trim() == "none");
     if output.status.success() && !idle { text.lines().next()?.trim().parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    #[test]
+    fn windows_that_wait_for_a_silent_server_are_closed_with_the_drill_that_broke_off() {
+        // Connections are taken by the kernel, and nobody ever answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let string = format!("host=127.0.0.1 port={port} user=nobody dbname=none sslmode=disable");
+        let windows = Windows::open(&string, &[PathBuf::from("/dev/null")], 2).unwrap();
+        let both = || windows.clients.0.lock().unwrap().iter().flatten().count() == 2;
+        while !both() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (done, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            drop(windows);
+            done.send(()).unwrap();
+        });
+        wait.recv_timeout(Duration::from_secs(30)).expect("nobody waits for a client that waits for ever");
+    }
 }

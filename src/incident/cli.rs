@@ -4,7 +4,7 @@ use super::log::{self, Incident};
 use super::notice;
 use super::record::Said;
 use super::show::{self, Seen};
-use super::{report, sheets, supply, timeline};
+use super::{lists, report, sheets, supply};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::clock;
 use crate::error::{Cannot, Error, Exit, Result};
@@ -250,20 +250,20 @@ fn run(site: &Site, plan: &Plan, command: &Command) -> Result<Outcome> {
         }
         Command::Phase { phase } => told(site, plan, say("begin a phase", Said::Phase { phase: *phase })?),
         Command::Task { command: Some(Task::Done { task, note }) } => task_done(site, plan, task, note.clone()),
-        Command::Task { command: None } => tasks(site, plan),
+        Command::Task { command: None } => lists::tasks(site, plan),
         Command::Note { text } => {
             let said = Said::Note { text: text.clone() };
             let noted = log::say(site, |all| Ok((Some(log::running(all, "write a note")?), said)))?;
             told(site, plan, noted)
         }
         Command::Notice { name: Some(name), set, to } => send(site, plan, name, set, to.as_deref()),
-        Command::Notice { name: None, .. } => Ok(notices(site, plan)),
+        Command::Notice { name: None, .. } => Ok(lists::notices(site, plan)),
         Command::CallList(calls) => call_list(site, plan, calls),
         Command::Supplies { counted } => supplies(site, plan, counted),
-        Command::Status { all: true } => list(site, plan),
+        Command::Status { all: true } => lists::list(site, plan),
         Command::Status { all: false } => match log::all(site)?.pop() {
             Some(incident) => told(site, plan, incident),
-            None => quiet_times(site),
+            None => lists::quiet_times(site),
         },
         Command::End { why, ordered_by } => end(site, plan, why, ordered_by.clone()),
         Command::Review(review) => reviewed(site, plan, review),
@@ -271,7 +271,7 @@ fn run(site: &Site, plan: &Plan, command: &Command) -> Result<Outcome> {
             let incident = log::last(site, incident.as_deref())?;
             report::write(site, plan, incident, to)
         }
-        Command::Plan { cards } => show_plan(site, plan, cards.as_deref()),
+        Command::Plan { cards } => lists::plan(site, plan, cards.as_deref()),
     }
 }
 
@@ -279,19 +279,6 @@ fn run(site: &Site, plan: &Plan, command: &Command) -> Result<Outcome> {
 fn told(site: &Site, plan: &Plan, incident: Incident) -> Result<Outcome> {
     let seen = Seen::of(site, plan, incident, &log::all(site)?)?;
     Ok(Outcome::new(show::json(plan, &seen), show::text(site, plan, &seen)))
-}
-
-fn quiet_times(site: &Site) -> Result<Outcome> {
-    let state = site.store.state()?;
-    let next = if state.mode == Mode::Normal {
-        "nothing is on".to_owned()
-    } else {
-        format!(
-            "the windows are in mode '{}' and no incident was declared: his-incident start --cause CAUSE",
-            state.mode
-        )
-    };
-    Ok(Outcome::new(json!({ "incident": null, "mode": state.mode, "next": next }), next))
 }
 
 fn start(
@@ -360,37 +347,6 @@ fn task_done(site: &Site, plan: &Plan, task: &str, note: Option<String>) -> Resu
             ))
         }
     }
-}
-
-fn tasks(site: &Site, plan: &Plan) -> Result<Outcome> {
-    let language = &site.profile.site.language;
-    let all = log::all(site)?;
-    let seen = Seen::of(site, plan, log::last(site, None)?, &all)?;
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    for t in &seen.tasks {
-        let time = |at| clock::time_of_day(&site.profile.site, at, seen.now);
-        let state = match (t.done, t.late(seen.now), t.due) {
-            (Some(at), None, _) => format!("done {}", time(at)),
-            (Some(at), Some(late), _) => format!("done {}, {} late", time(at), clock::length(late)),
-            (None, Some(late), _) => format!("LATE {}", clock::length(late)),
-            (None, None, Some(due)) => format!("by {}", time(due)),
-            (None, None, None) => "open".to_owned(),
-        };
-        let role = plan.role(&t.task.role).map_or("", |r| r.name.of(language));
-        table.add_row([t.task.phase.name(language), &t.task.id, role, t.task.text.of(language), &state]);
-    }
-    Ok(Outcome::new(show::json(plan, &seen), table.to_string()))
-}
-
-fn notices(site: &Site, plan: &Plan) -> Outcome {
-    let language = site.profile.site.language.as_str();
-    let line = |n: &crate::plan::Notice| {
-        format!("{:<20} {}: {}", n.id, timeline::audience(n.to, language), n.title.of(language))
-    };
-    let list: Vec<_> = plan.notice.iter().map(|n| json!({ "notice": n.id, "to": n.to, "title": n.title })).collect();
-    let text = plan.notice.iter().map(line).collect::<Vec<_>>().join("\n");
-    Outcome::new(json!({ "notices": list }), text)
 }
 
 fn send(site: &Site, plan: &Plan, name: &str, set: &[(String, String)], to: Option<&Path>) -> Result<Outcome> {
@@ -474,22 +430,6 @@ fn supplies(site: &Site, plan: &Plan, counted: &[(String, u32)]) -> Result<Outco
     supply::outcome(site, plan)
 }
 
-fn list(site: &Site, plan: &Plan) -> Result<Outcome> {
-    let language = &site.profile.site.language;
-    let (mut lines, mut found) = (Vec::new(), Vec::new());
-    for incident in log::all(site)? {
-        let cause = incident.cause().and_then(|c| plan.cause(c)).map_or("-", |c| c.name.of(language));
-        let ended = incident.ended().map_or_else(|| "is on".to_owned(), |r| format!("ended {}", site.time(r.at)));
-        lines.push(format!("{}  {}  {cause}, {ended}", incident.id, site.time(incident.began())));
-        found.push(json!({
-            "incident": incident.id, "began": incident.began(), "cause": incident.cause(), "level": incident.level(),
-            "ended": incident.ended().map(|r| r.at),
-        }));
-    }
-    let text = if lines.is_empty() { "there was never an incident".to_owned() } else { lines.join("\n") };
-    Ok(Outcome::new(json!({ "incidents": found }), text))
-}
-
 fn end(site: &Site, plan: &Plan, why: &str, ordered_by: Option<String>) -> Result<Outcome> {
     let doing = "end the plan";
     let state = site.store.state()?;
@@ -522,32 +462,4 @@ fn reviewed(site: &Site, plan: &Plan, review: &Review) -> Result<Outcome> {
     };
     let written = log::say(site, |_| Ok((Some(incident.id.clone()), said)))?;
     told(site, plan, written)
-}
-
-fn show_plan(site: &Site, plan: &Plan, cards: Option<&Path>) -> Result<Outcome> {
-    let language = site.profile.site.language.as_str();
-    if let Some(file) = cards {
-        durable::replace(file, sheets::cards(site, plan)?.as_bytes()).cannot(format!("write '{}'", file.display()))?;
-    }
-    let mut lines = vec![format!("{}, reviewed on {} by {}", plan.name.of(language), plan.reviewed, plan.reviewed_by)];
-    lines.extend(plan.level.iter().map(|l| {
-        let decides = plan.role(&l.decides).map_or("", |r| r.name.of(language));
-        format!("  {}  {} ({decides})", l.name.of(language), l.criteria.of(language))
-    }));
-    lines.push(format!(
-        "{} groups, {} roles, {} tasks, {} supplies, {} notices, {} causes",
-        plan.group.len(),
-        plan.role.len(),
-        plan.task.len(),
-        plan.supply.len(),
-        plan.notice.len(),
-        plan.cause.len()
-    ));
-    let levels: Vec<_> =
-        plan.level.iter().map(|l| json!({ "level": l.level, "name": l.name, "criteria": l.criteria })).collect();
-    let json = json!({
-        "reviewed": plan.reviewed, "levels": levels, "causes": plan.cause, "roles": plan.role.len(), "tasks": plan.task.len(),
-        "cards": cards.map(|c| std::path::absolute(c).unwrap_or_else(|_| c.to_path_buf())),
-    });
-    Ok(Outcome::new(json, lines.join("\n")))
 }

@@ -5,6 +5,7 @@
 //! of `his-switch` beside them; [`notice`] and [`sheets`] are what is printed; [`report`] is written at the end.
 
 mod cli;
+mod lists;
 mod log;
 mod notice;
 mod record;

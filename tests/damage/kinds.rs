@@ -58,7 +58,7 @@ impl Kind {
     pub fn done(self, dir: &Path, file: &str, old: &Path) -> bool {
         let path = dir.join(file);
         if self == Kind::ReplayAll {
-            super::copy(old, dir);
+            super::put(old, dir);
             return true;
         }
         if self == Kind::Rewrite {

@@ -6,11 +6,10 @@ mod kinds;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::paper;
 use crate::seal::{exported, signing, snapshot};
-use crate::support::{Ran, Workplace};
+use crate::support::{Ran, Workplace, copy};
 use kinds::Kind;
 
 /// Cells by artefact and damage: how many, and how many were refused.
@@ -40,9 +39,10 @@ impl Matrix {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// In the place of what is there.
+fn put(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
-    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp runs").success());
+    copy(from, to);
 }
 
 /// Every file below a folder, relative.
@@ -53,7 +53,7 @@ fn files(dir: &Path) -> Vec<String> {
 /// Does each damage to each file of `dir` (and to all of it), and `ask`s; then everything is put back.
 fn damage(dir: &Path, old: &Path, mut ask: impl FnMut(Kind, &str, &[&str])) {
     let whole = dir.with_file_name("whole");
-    copy(dir, &whole);
+    put(dir, &whole);
     let all = files(&whole);
     for (at, file) in all.iter().enumerate() {
         let other = all[(at + 1) % all.len()].as_str();
@@ -70,7 +70,7 @@ fn damage(dir: &Path, old: &Path, mut ask: impl FnMut(Kind, &str, &[&str])) {
                 };
                 ask(kind, file, &names);
             }
-            copy(&whole, dir);
+            put(&whole, dir);
         }
     }
     for kind in [Kind::ReplayAll, Kind::Rewrite] {
@@ -86,7 +86,7 @@ fn damage(dir: &Path, old: &Path, mut ask: impl FnMut(Kind, &str, &[&str])) {
                 "its SHA256SUMS has SHA-256",
             ],
         );
-        copy(&whole, dir);
+        put(&whole, dir);
     }
     fs::remove_dir_all(whole).expect("ours");
 }
@@ -102,7 +102,7 @@ fn p4_every_damage_to_every_file_of_a_snapshot_is_refused_by_every_command_that_
     hospital.work.run("his-snapshot", &["-q"]).expect(0);
     let dir = snapshot(&hospital);
     let kept = hospital.work.path().join("old");
-    copy(&old, &kept);
+    put(&old, &kept);
     let id = dir.file_name().expect("an id").to_string_lossy().into_owned();
     let stick = hospital.work.path().join("stick");
     fs::create_dir(&stick).expect("new");

@@ -8,7 +8,7 @@ use super::{open, trace};
 use crate::support::random::Random;
 use crate::support::sql::text_rows;
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Digest, Workplace};
+use crate::support::{Cluster, Digest, Workplace, copy};
 use postgres::{Client, SimpleQueryMessage};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -112,8 +112,7 @@ impl<'a> World<'a> {
             }
         }
         create(&arena.primary, "his_before", DB);
-        let copy = work_copy(&world.work);
-        copy_dir(&world.work.store(), &copy);
+        copy(&world.work.store(), &work_copy(&world.work));
         Ok(world)
     }
 
@@ -179,7 +178,7 @@ impl<'a> World<'a> {
     pub fn rewind(&self) {
         create(&self.arena.primary, DB, "his_before");
         fs::remove_dir_all(self.work.store()).expect("the store can be removed");
-        copy_dir(&work_copy(&self.work), &self.work.store());
+        copy(&work_copy(&self.work), &self.work.store());
     }
 
     /// Merges as planned, and then once more, which must change nothing.
@@ -298,11 +297,6 @@ fn create(cluster: &Cluster, db: &str, template: &str) {
 
 fn work_copy(work: &Workplace) -> PathBuf {
     work.path().join("store.before")
-}
-
-fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
-    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
-    assert!(copied.is_ok_and(|s| s.success()), "cannot copy {}", from.display());
 }
 
 fn inserts(state: &State, place: usize) -> String {

@@ -1,21 +1,15 @@
 //! Numbers without a database: handed out once, also after a crash, and on no copy.
 
 use super::{FILED, PROGRAM, without_servers};
-use crate::support::Workplace;
+use crate::support::{Workplace, copy};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 fn issue(work: &Workplace, count: usize) -> Value {
     work.json(0, PROGRAM, &["numbers", "issue", "charge", "--count", &count.to_string(), "--to", "W01"])
-}
-
-fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp runs").success());
 }
 
 #[test]

@@ -66,8 +66,7 @@ impl Cluster {
     pub fn start_with(kind: Kind, settings: &[(&str, &str)]) -> Self {
         let template = server::template(kind.name());
         let cluster = Self { kind, server: Mutex::new(None), place: Place::new(kind.name()) };
-        let copied = Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(cluster.data()).status();
-        assert!(copied.is_ok_and(|status| status.success()), "cannot copy {}", template.display());
+        super::copy(&template, &cluster.data());
         fs::create_dir(cluster.socket_dir()).expect("the place is new");
         server::hand_over(cluster.socket_dir().as_path());
         cluster.configure(settings);

@@ -15,6 +15,7 @@ pub mod sql;
 pub mod workplace;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,12 @@ pub fn real_his() -> Option<PathBuf> {
     }
     eprintln!("SKIPPED: the real HIS is not there: {} has no load.sql (REAL_HIS names another folder)", dir.display());
     None
+}
+
+/// Copies a file or a folder with everything in it, owners and times too.
+pub fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|s| s.success()), "cannot copy {}", from.display());
 }
 
 /// The reports that the sample's profile names, which lie beside it.

@@ -97,7 +97,7 @@ fn p4_a_journal_that_was_cut_emptied_removed_or_put_in_another_order_is_seen_by_
     for (what, damaged, line) in [
         ("cut", joined(&lines[..all - 1]), all - 1),
         ("cut to one", joined(&lines[..1]), 1),
-        ("emptied", String::new(), 0),
+        ("emptied", String::new(), 1),
         ("in another order", joined(&swapped), 1),
         ("with a line twice", joined(&doubled), 2),
         ("in the middle of a line", text[..text.len() - 20].to_owned(), all),
