@@ -16,7 +16,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench oracle torture planted forms-png screens-png report-png clean deps
+.PHONY: help demo test build install man lint check-docs bench oracle torture planted fuzz forms-png screens-png report-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,9 @@ oracle: deps ## merges 100,000 random histories and compares with a brute-force 
 torture: deps ## N faults (10,000) at every step of an emergency, and N/20 lost answers to COMMIT on merge, load and switch
 	HIS_TRIALS="$${N:-10000}" HIS_LOST="$$(($${N:-10000} / 20))" HIS_WORKERS="$$(nproc)" \
 		$(CARGO) test --release --locked --test chain torture:: -- --nocapture --test-threads=1
+
+fuzz: deps ## fuzzes each reader of files for FOR seconds (600) and keeps what was new in tests/fuzz/corpus; wants cargo-fuzz
+	tools/fuzz.sh "$${FOR:-600}"
 
 planted: deps ## plants a bug of each class and shows that the torture finds it in under N/10 trials
 	tools/planted.sh "$${N:-10000}"

@@ -7,6 +7,7 @@ mod drill;
 mod exit_codes;
 mod export;
 mod frozen;
+mod fuzzed;
 mod gate;
 mod harness;
 mod incident;
@@ -16,6 +17,8 @@ mod merge;
 mod opened;
 mod oracle;
 mod paper;
+#[path = "fuzz/parsers.rs"]
+mod parsers;
 mod reconcile;
 mod roles;
 mod samples;

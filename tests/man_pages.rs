@@ -11,7 +11,7 @@ use clap_mangen::Man;
 use crate::support::{PROGRAMS, Program};
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 90] = [
+const CONTRACT: [(&str, &str, &[&str]); 91] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -48,6 +48,7 @@ const CONTRACT: [(&str, &str, &[&str]); 90] = [
     ("his-merge", "reconcile", &["[EVENT]", "--csv", "--accept", "--why"]),
     ("his-merge", "numbers", &["[EVENT]"]),
     ("his-merge", "sign-off", &["--as", "--dry-run"]),
+    ("his-merge", "wipe", &["--dry-run"]),
     ("his-import-paper", "forms", &["--page", "--output"]),
     ("his-import-paper", "pack", &["--to"]),
     ("his-import-paper", "numbers", &[]),

@@ -161,6 +161,16 @@ pub fn run<P: Program>(step: impl FnOnce(&P) -> Result<Outcome>) -> ExitCode {
     }
 }
 
+/// Bytes in the largest unit that keeps a figure before the point.
+#[must_use]
+pub fn in_units(bytes: u64) -> String {
+    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
+    match units.into_iter().find(|(size, _)| bytes >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// The one printer of errors.
 fn report(name: &str, error: &Error, json: bool) -> ExitCode {
     if json {

@@ -55,6 +55,14 @@ pub struct Money {
 }
 
 impl Totals {
+    /// What is read from a file may be anything; counts and sums within these bounds can be added for as many batches as
+    /// an event can have.
+    #[must_use]
+    pub fn are_possible(&self) -> bool {
+        let most = Decimal::from(10_u64.pow(12)) * Decimal::from(10_u64.pow(11));
+        [self.units, self.rows].iter().all(|count| *count < 1 << 48) && self.money.iter().all(|m| m.sum.abs() < most)
+    }
+
     /// Adds what another batch counted.
     pub fn add(&mut self, other: &Totals) {
         self.units += other.units;

@@ -3,7 +3,7 @@
 use super::mask::Mask;
 use super::{
     Account, Counts, Decision, Merged, Planned, Standing, Take, backfill, numbers, reconcile, run, script, show,
-    sign_off, status,
+    sign_off, status, wipe,
 };
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Cannot, Exit, Result};
@@ -72,6 +72,8 @@ enum Command {
     Numbers(numbers::Args),
     /// Say for finance or for IT that an event is settled; two people sign
     SignOff(sign_off::Args),
+    /// Take away what patients' rows said in events that were signed off long ago (wipe_after in the profile); the proofs stay
+    Wipe(wipe::Args),
     /// Bring back what a snapshot has and a restored primary lacks
     Backfill(backfill::Args),
     /// Write the merge as one script for psql, for a primary that cannot be reached from here
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
             Some(Command::Reconcile(args)) => reconcile::command(&site, args),
             Some(Command::Numbers(args)) => numbers::command(&site, args),
             Some(Command::SignOff(args)) => sign_off::command(&site, args),
+            Some(Command::Wipe(args)) => wipe::command(&site, args),
             Some(Command::Backfill(args)) => backfill::command(&site, args),
             Some(Command::Sql(args)) => script::command(&site, args),
             Some(Command::Receipt { file }) => receipt(&site, file),

@@ -25,6 +25,7 @@ pub mod sign_off;
 mod stage;
 mod statements;
 mod target;
+mod wipe;
 
 pub use cli::{Cli, main};
 pub use conflicts::{Conflict, Detail};

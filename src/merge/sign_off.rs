@@ -99,7 +99,8 @@ fn journal(site: &Site, event: &str, role: Role, by: &str, signed: &[Signature])
     site.store.journal().write_once(by, "sign off", event, "as", detail)
 }
 
-fn is_whole(signed: &[Signature]) -> bool {
+/// Whether both have signed.
+pub(super) fn is_whole(signed: &[Signature]) -> bool {
     [Role::Finance, Role::It].iter().all(|role| signed.iter().any(|s| s.role == role.name()))
 }
 

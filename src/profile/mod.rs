@@ -73,6 +73,8 @@ pub struct Store {
     pub keep_daily: u32,
     pub keep_weekly: u32,
     pub compress: bool,
+    /// How long after an event was signed off its rows may be wiped; never without it.
+    pub wipe_after: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]

@@ -140,13 +140,17 @@ impl<'a, 't, 'm> Section<'a, 't, 'm> {
 
     /// A length of time such as "500ms", "10s", "10m", "2h", "7d".
     pub fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
-        let Some(text) = self.text(key) else {
-            return default;
-        };
-        parse_duration(&text).unwrap_or_else(|| {
+        self.time(key).unwrap_or(default)
+    }
+
+    /// The same where none is given, or a wrong one.
+    pub fn time(&mut self, key: &'static str) -> Option<Duration> {
+        let text = self.text(key)?;
+        let time = parse_duration(&text);
+        if time.is_none() {
             self.bad(key, format!("is '{text}' (expected a time such as 500ms, 10s, 10m, 2h or 7d)"));
-            default
-        })
+        }
+        time
     }
 
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {

@@ -1,4 +1,8 @@
-//! Batches in the store: opening one, and the chain they form within an event.
+//! Batches in the store: opening one, the chain they form within an event, and what is left of one in the end.
+
+mod wipe;
+
+pub use wipe::{Wiped, wipe};
 
 use crate::error::{Cannot, Error, Result};
 use crate::formats::{batch, sums};
@@ -21,6 +25,8 @@ pub struct Batch {
     pub manifest: batch::Manifest,
     /// SHA-256 of its SHA256SUMS: what the next batch is chained to.
     pub sha256: String,
+    /// Its rows were taken away; what it counted is still there.
+    pub wiped: bool,
     seal: Seal,
 }
 
@@ -43,8 +49,15 @@ impl Batch {
             .hint("use the version of the toolkit that wrote it, or a newer one."));
         }
         let manifest: batch::Manifest = serde_json::from_slice(&text).cannot(doing())?;
+        if let Some(table) = manifest.tables.iter().find(|t| !sums::is_name(&t.file)) {
+            return Err(Error::damaged(doing(), format!("manifest.json: '{}' is not a file of it", table.file)));
+        }
+        if !manifest.totals.are_possible() {
+            return Err(Error::damaged(doing(), "manifest.json: its totals are more than a batch can hold"));
+        }
+        let wiped = dir.join(sums::WIPED).exists();
         // The hashes of the manifest are of the CSV; what is encrypted holds by its own seal.
-        for table in manifest.tables.iter().filter(|t| !t.file.ends_with(seal::SEALED)) {
+        for table in manifest.tables.iter().filter(|t| !wiped && !t.file.ends_with(seal::SEALED)) {
             let actual = sums::of_file(&dir.join(&table.file)).cannot(doing())?;
             if actual != table.sha256 {
                 return Err(Error::damaged(
@@ -54,11 +67,16 @@ impl Batch {
             }
         }
         let sha256 = sums::of_file(&dir.join(sums::FILE)).cannot(doing())?;
-        Ok(Batch { dir: dir.to_path_buf(), manifest, sha256, seal: seal.clone() })
+        Ok(Batch { dir: dir.to_path_buf(), manifest, sha256, wiped, seal: seal.clone() })
     }
 
     /// The content of one of its files, decrypted.
     pub fn read(&self, file: &str) -> Result<Box<dyn Read + Send>> {
+        if self.wiped {
+            let doing = format!("read '{}'", self.dir.join(file).display());
+            return Err(Error::damaged(doing, "its rows were wiped, which is done when an event has long been signed off")
+                .hint("if this event is not: take the batch from an offline copy. If it is, what it counted is in its manifest and in the ledger."));
+        }
         self.seal.open(&self.dir.join(file)).cannot(format!("read '{}'", self.dir.join(file).display()))
     }
 

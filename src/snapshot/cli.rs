@@ -1,7 +1,7 @@
 //! The command line of `his-snapshot`.
 
 use super::{list, prune::size};
-use crate::cli::{self, Common, Outcome, Site};
+use crate::cli::{self, Common, Outcome, Site, in_units};
 use crate::error::{Cannot, Error, Exit, Result};
 use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
@@ -316,15 +316,6 @@ fn right(table: &mut Table, columns: &[usize]) {
         if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-    }
-}
-
-/// Bytes in the largest unit that keeps a figure before the point.
-fn in_units(bytes: u64) -> String {
-    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")];
-    match units.into_iter().find(|(size, _)| bytes >= *size) {
-        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
-        None => format!("{bytes} B"),
     }
 }
 

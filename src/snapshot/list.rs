@@ -167,7 +167,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| format!("{MANIFEST}: {e}"))?;
     let mut files = manifest.tables.iter().map(|t| &t.file).chain(manifest.ledger_tables.iter().map(|t| &t.file));
-    match files.find(|file| file.starts_with('/') || file.split('/').any(|part| part == "..")) {
+    match files.find(|file| !sums::is_name(file)) {
         Some(file) => Err(format!("{MANIFEST}: it names the file '{file}', which is not in the snapshot")),
         None => Ok(manifest),
     }

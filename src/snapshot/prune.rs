@@ -182,7 +182,15 @@ mod tests {
 
     fn keep(recent: u32, daily: u32, weekly: u32) -> Keep {
         let (keep_recent, keep_daily, keep_weekly) = (recent, daily, weekly);
-        Keep { dir: PathBuf::new(), mirror: None, keep_recent, keep_daily, keep_weekly, compress: true }
+        Keep {
+            dir: PathBuf::new(),
+            mirror: None,
+            keep_recent,
+            keep_daily,
+            keep_weekly,
+            compress: true,
+            wipe_after: None,
+        }
     }
 
     /// Noon and evening of each of these days of November 2026.

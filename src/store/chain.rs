@@ -35,6 +35,9 @@ pub enum Torn {
     Dropped,
 }
 
+/// More bytes than any line we write; a longer one would only be seen as broken.
+const LONGEST: u64 = 1 << 20;
+
 /// Where a chain ended when its last line was written.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
@@ -51,6 +54,16 @@ impl Head {
         let there = there.strip_suffix(b"\n").unwrap_or(there);
         let last = &there[there.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1)..];
         hash(&String::from_utf8_lossy(last)) == self.sha256
+    }
+
+    /// The same, of a file.
+    fn is_end_of_a_line_in(&self, file: &mut File) -> std::io::Result<bool> {
+        let from = self.bytes.saturating_sub(LONGEST);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(self.bytes - from).read_to_end(&mut tail)?;
+        let tail_only = Head { bytes: self.bytes - from, sha256: self.sha256.clone() };
+        Ok(tail_only.is_reached_by(&tail))
     }
 }
 
@@ -87,14 +100,34 @@ impl Chain {
         if self.torn == Torn::Dropped {
             drop_torn(&mut file).cannot(doing())?;
         }
-        SEED.clone_into(line.previous());
-        if let Some(last) = last_line(&mut file).cannot(doing())? {
-            *line.previous() = hash(&last);
-        }
+        let cut_off = match self.head()? {
+            Some(head) if !head.is_end_of_a_line_in(&mut file).cannot(doing())? => Some(head.sha256),
+            _ => None,
+        };
+        // Lines that were taken off the end stay missed: what follows refers to them.
+        *line.previous() = match cut_off {
+            Some(missed) => missed,
+            None => last_line(&mut file).cannot(doing())?.map_or_else(|| SEED.to_owned(), |last| hash(&last)),
+        };
         let mut text = serde_json::to_string(&line).cannot(doing())?;
         text.push('\n');
         append(&mut file, &text).cannot(doing())?;
         self.keep_head(&mut file, text.trim_end()).cannot(doing())?;
+        self.follow()
+    }
+
+    /// Makes sure of what comes after a line: a run may have been killed before it.
+    pub(super) fn settle(&self) -> Result<()> {
+        let doing = || format!("settle the {} '{}'", self.name(), self.path().display());
+        let _lock = self.store.brief_lock(self.name())?;
+        let mut file = open(&self.path()).cannot(doing())?;
+        if let Some(head) = self.head()?
+            && head.is_end_of_a_line_in(&mut file).cannot(doing())?
+            && head.bytes < file.seek(SeekFrom::End(0)).cannot(doing())?
+            && let Some(last) = last_line(&mut file).cannot(doing())?
+        {
+            self.keep_head(&mut file, &last).cannot(doing())?;
+        }
         self.follow()
     }
 
@@ -294,8 +327,7 @@ fn is_beginning(theirs: &mut File, ours: &mut File) -> std::io::Result<bool> {
 
 fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
     let end = file.seek(SeekFrom::End(0))?;
-    // Longer than any line we write; a longer one would only be seen as broken.
-    let from = end.saturating_sub(1 << 20);
+    let from = end.saturating_sub(LONGEST);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;

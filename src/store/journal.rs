@@ -72,7 +72,7 @@ impl Journal {
         let same = |a: &Act| {
             a.act == act && a.result == "done" && a.event.as_deref() == Some(event) && a.detail[key] == detail[key]
         };
-        if acts.iter().any(same) { Ok(()) } else { self.write(by, act, Some(event), "done", detail) }
+        if acts.iter().any(same) { self.chain.settle() } else { self.write(by, act, Some(event), "done", detail) }
     }
 
     /// All acts, oldest first, and the first place where the chain is broken.

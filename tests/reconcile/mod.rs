@@ -5,6 +5,7 @@ mod origins;
 mod reference;
 mod sign_off;
 mod told;
+mod wipe;
 
 use crate::opened::Opened;
 use crate::support::workplace::DB;

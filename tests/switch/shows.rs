@@ -107,6 +107,10 @@ fn p4_a_journal_that_was_cut_emptied_removed_or_put_in_another_order_is_seen_by_
         let watched = hospital.work.run("his-watch", &["--json"]).json()["checks"].to_string();
         assert!(watched.contains(&format!("the journal, line {line} ")), "{what}: {watched}");
     }
+    // What is written after it does not make it whole.
+    fs::write(&path, joined(&lines[..all - 1])).unwrap();
+    hospital.work.run("his-snapshot", &["-q"]).expect(0);
+    assert_eq!(hospital.switch(5, &["status"])["journal"], json!({"ok": false, "broken_line": all}));
     fs::remove_file(&path).unwrap();
     hospital.switch(5, &["status"]);
     // Cut with the note of where it ended: the mirror still has what is gone.

@@ -200,6 +200,7 @@ impl Cycles<'_> {
                     calls.files = calls.files.max(now.files);
                     calls.sends = calls.sends.max(now.sends);
                     calls.commits = calls.commits.max(now.commits);
+                    calls.reads = calls.reads.max(now.reads);
                     *usual = (*usual).max(ran.took);
                 }
                 let said = ran.stdout.lines().chain(ran.stderr.lines()).next().unwrap_or_default();

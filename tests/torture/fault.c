@@ -7,11 +7,13 @@
  *     power   ends the process, and what was not synced is gone: contents, new names, renames
  *     zeros   the same, but contents that were not synced are zeros, as some file systems leave them
  *     eio     this one call on a file fails with EIO
+ *     unread  this one read of a file fails with EIO
+ *     locked  the disk is read-only from this call on: it and all after it that change something fail with EROFS
  *     full    this call that needs room on the disk, and all after it, fail with ENOSPC
  *     cut     the connection ends before this send
  *     lost    the connection ends after this send: the server has it, its answer is lost
  *   HIS_FAULT_MATCH=TEXT    counts only sends that hold this text
- *   HIS_FAULT_COUNT=FILE    at the end, the number of calls on files, of sends, and of sends of a COMMIT is written there
+ *   HIS_FAULT_COUNT=FILE    at the end, the number of calls on files, of sends, of sends of a COMMIT, and of reads is written there
  *   HIS_FAULT_BELOW=DIR     counts only files below this directory
  */
 #define _GNU_SOURCE
@@ -31,10 +33,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { NONE, KILL, TORN, POWER, ZEROS, EIO_ONCE, FULL, CUT, LOST };
+enum { NONE, KILL, TORN, POWER, ZEROS, EIO_ONCE, FULL, CUT, LOST, UNREAD, LOCKED_DISK };
 
 static int mode = NONE, active = 0;
-static long at = 0, files = 0, sends = 0, commits = 0, calls = 0;
+static long at = 0, files = 0, sends = 0, commits = 0, reads = 0, calls = 0;
 static const char *match, *below, *count_file;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -50,13 +52,13 @@ static int content_count = 0, name_count = 0;
 
 __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("HIS_FAULT");
-    static const char *modes[] = { "", "kill", "torn", "power", "zeros", "eio", "full", "cut", "lost" };
+    static const char *modes[] = { "", "kill", "torn", "power", "zeros", "eio", "full", "cut", "lost", "unread", "locked" };
     match = getenv("HIS_FAULT_MATCH");
     below = getenv("HIS_FAULT_BELOW");
     count_file = getenv("HIS_FAULT_COUNT");
     /* pg_dump and pg_restore inherit the environment; they are not ours. */
     active = strncmp(program_invocation_short_name, "his-", 4) == 0 && (fault || count_file);
-    for (int i = 1; active && fault && i <= LOST; i++) {
+    for (int i = 1; active && fault && i <= LOCKED_DISK; i++) {
         size_t n = strlen(modes[i]);
         if (strncmp(fault, modes[i], n) == 0 && fault[n] == ':') { mode = i; at = atol(fault + n + 1); }
     }
@@ -65,7 +67,7 @@ __attribute__((constructor)) static void begin(void) {
 __attribute__((destructor)) static void end(void) {
     if (!active || !count_file) return;
     FILE *f = fopen(count_file, "w");
-    if (f) { fprintf(f, "%ld %ld %ld\n", files, sends, commits); fclose(f); }
+    if (f) { fprintf(f, "%ld %ld %ld %ld\n", files, sends, commits, reads); fclose(f); }
 }
 
 static int is_below(const char *path) {
@@ -135,8 +137,9 @@ static void die(void) {
 /* Counts a call on a file; 0 when it may go on, else the errno to fail with. `room`: it needs room on the disk. */
 static int file_call(int room) {
     files++;
-    if (mode == NONE || mode == CUT || mode == LOST || match) return 0;
+    if (mode == NONE || mode == CUT || mode == LOST || mode == UNREAD || match) return 0;
     long now = ++calls;
+    if (mode == LOCKED_DISK) return now >= at ? EROFS : 0;
     if (mode == FULL) return now >= at && room ? ENOSPC : 0;
     if (now != at) return 0;
     if (mode == EIO_ONCE) return EIO;
@@ -150,7 +153,7 @@ static int send_call(const void *bytes, size_t n) {
     sends++;
     commits += memmem(bytes, n, "COMMIT", 6) != NULL;
     if (mode == NONE || (match && !memmem(bytes, n, match, strlen(match)))) return 0;
-    if (mode == EIO_ONCE || mode == FULL) return 0;
+    if (mode == EIO_ONCE || mode == FULL || mode == UNREAD || mode == LOCKED_DISK) return 0;
     long now = ++calls;
     if (now != at) return 0;
     if (mode == CUT) return 1;
@@ -219,6 +222,10 @@ static int opened(int dir, const char *path, int flags, mode_t m) {
             LOCKED(fails = file_call(0));
         }
     }
+    if (fails == 0 && active && mode == LOCKED_DISK && calls >= at && (flags & O_ACCMODE) != O_RDONLY && dir == AT_FDCWD) {
+        absolute(path, full);
+        if (is_below(full)) fails = EROFS;
+    }
     if (fails > 0) FAIL(fails);
     if (fails < 0) die();
     int fd = syscall(SYS_openat, dir, path, flags, m);
@@ -259,6 +266,20 @@ ssize_t write(int fd, const void *bytes, size_t n) {
     ssize_t done = syscall(SYS_write, fd, bytes, n);
     LOCKED(wrote(fd, before));
     return done;
+}
+
+/* Settings are read by people's programs too, and an error in reading them is one of usage. */
+static int is_setting(int fd) {
+    char path[PATH_MAX];
+    return path_of(fd, path) && strlen(path) > 5 && strcmp(path + strlen(path) - 5, ".toml") == 0;
+}
+
+ssize_t read(int fd, void *bytes, size_t n) {
+    int fails = 0;
+    if (active && (count_file || mode == UNREAD) && kind_of(fd) == 1 && !is_setting(fd))
+        LOCKED({ reads++; fails = mode == UNREAD && ++calls == at; });
+    if (fails) FAIL(EIO);
+    return syscall(SYS_read, fd, bytes, n);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int n) {

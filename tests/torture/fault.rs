@@ -23,8 +23,12 @@ pub enum Kind {
     Zeros,
     /// One call on a file fails with EIO.
     Eio,
+    /// One read of a file fails with EIO.
+    Unread,
     /// The disk is full from some call on.
     Full,
+    /// The disk is read-only from some call on.
+    ReadOnly,
     /// The connection ends before a send.
     Cut,
     /// The connection ends after a send, whose answer is lost.
@@ -44,13 +48,15 @@ pub enum Kind {
 }
 
 /// Every kind, with how often it is chosen.
-const KINDS: [(Kind, usize); 15] = [
+const KINDS: [(Kind, usize); 17] = [
     (Kind::Kill, 24),
     (Kind::Torn, 8),
     (Kind::Power, 14),
     (Kind::Zeros, 6),
     (Kind::Eio, 8),
+    (Kind::Unread, 8),
     (Kind::Full, 6),
+    (Kind::ReadOnly, 4),
     (Kind::Cut, 8),
     (Kind::Lost, 10),
     (Kind::LostCommit, 6),
@@ -82,7 +88,9 @@ impl Kind {
             Self::Power => "power failure",
             Self::Zeros => "power failure, zeros",
             Self::Eio => "EIO",
+            Self::Unread => "EIO in reading",
             Self::Full => "disk full",
+            Self::ReadOnly => "disk read-only",
             Self::Cut => "connection cut before a send",
             Self::Lost => "answer lost",
             Self::LostCommit => "answer to COMMIT lost",
@@ -103,7 +111,9 @@ impl Kind {
             Self::Power => Some("power"),
             Self::Zeros => Some("zeros"),
             Self::Eio => Some("eio"),
+            Self::Unread => Some("unread"),
             Self::Full => Some("full"),
+            Self::ReadOnly => Some("locked"),
             Self::Cut => Some("cut"),
             Self::Lost | Self::LostCommit => Some("lost"),
             _ => None,
@@ -118,6 +128,8 @@ pub struct Calls {
     pub sends: usize,
     /// Sends of a COMMIT.
     pub commits: usize,
+    /// Reads of files.
+    pub reads: usize,
 }
 
 /// A program that has `fault.c` loaded and counts its calls into `file`.
@@ -131,7 +143,7 @@ pub fn read(file: &Path) -> Calls {
     let text = fs::read_to_string(file).unwrap_or_default();
     let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
-    Calls { files: next(), sends: next(), commits: next() }
+    Calls { files: next(), sends: next(), commits: next(), reads: next() }
 }
 
 /// A program to which `kind` happens at one of its calls; `below` is the folder whose files count. What is to happen,
@@ -139,7 +151,8 @@ pub fn read(file: &Path) -> Calls {
 pub fn planted(program: Program, kind: Kind, calls: Calls, below: &Path, random: &mut Random) -> (Program, String) {
     let Some(mode) = kind.mode() else { return (program, String::new()) };
     let range = match kind {
-        Kind::Torn | Kind::Eio | Kind::Full => calls.files,
+        Kind::Torn | Kind::Eio | Kind::Full | Kind::ReadOnly => calls.files,
+        Kind::Unread => calls.reads,
         Kind::Cut | Kind::Lost => calls.sends,
         Kind::LostCommit => calls.commits,
         // Mostly files; a power failure between two sends loses nothing.
