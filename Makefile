@@ -16,7 +16,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint check-docs bench oracle torture planted fuzz forms-png screens-png report-png clean deps
+.PHONY: help demo test build install man lint deny check-docs bench oracle torture planted fuzz forms-png screens-png report-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ lint: check-docs ## format, clippy and rustdoc without a warning, and the shell 
 
 check-docs: ## links and test names in the documents lead somewhere
 	tools/check-docs.sh
+
+deny: ## licences, sources and known weaknesses of the crates, by cargo-deny
+	tools/deny.sh
 
 bench: deps build ## measures what the documents promise about speed
 	HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh

@@ -6,6 +6,7 @@ mod desk;
 mod drill;
 mod exit_codes;
 mod export;
+mod faults;
 mod frozen;
 mod fuzzed;
 mod gate;

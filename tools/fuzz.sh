@@ -32,8 +32,8 @@ one() { # READER
         tail -n 30 "artifacts/$reader.log"
         return 1
     fi
-    # Of what is new, the least that reaches as much.
-    cargo fuzz run --sanitizer none --fuzz-dir . "$reader" "corpus/$reader" "$fresh" -- -merge=1 >>"artifacts/$reader.log" 2>&1
+    # Of what is new, few that reach as much.
+    cargo fuzz run --sanitizer none --fuzz-dir . "$reader" "corpus/$reader" "$fresh" -- -set_cover_merge=1 >>"artifacts/$reader.log" 2>&1
     rm -rf "$fresh"
     printf '%s: no finding in %s s, %s\n' "$reader" "$seconds" \
         "$(sed -n 's/^stat::number_of_executed_units: */inputs tried: /p' "artifacts/$reader.log" | head -n 1)"

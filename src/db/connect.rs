@@ -40,7 +40,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Settings of every session of ours: nothing of the HIS's own functions may be found by an unqualified name, a
 /// generation's read-only default must not stop us, and a local lock wait must not last for ever.
-const SESSION: &str = "-c search_path=pg_catalog -c jit=off -c default_transaction_read_only=off -c client_min_messages=warning -c idle_in_transaction_session_timeout=0 -c statement_timeout=0 -c standard_conforming_strings=on -c escape_string_warning=off";
+const SESSION: &str = "-c search_path=pg_catalog -c jit=off -c default_transaction_read_only=off -c client_min_messages=warning -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c statement_timeout=0 -c standard_conforming_strings=on -c escape_string_warning=off";
 
 impl Server {
     /// `url` is `postgresql://…`, a libpq keyword string, or `env:NAME` of a variable that holds one.

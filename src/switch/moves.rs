@@ -122,11 +122,15 @@ pub fn decide_fence(site: &Site, answer: Option<Answer>, wanted: Option<Wanted>,
     let both = "or say --both-live, if only some windows are cut off and both sides really work.";
     match answer {
         Answer::Down(_) | Answer::Silent(_) => Ok(Fencing::Pending(answer.absence().unwrap_or_default())),
-        Answer::Closed(error) => Err(Error::refused(
-            "fence the primary",
-            format!("it is there, but does not let us in, so windows may be working on it ({error})"),
-        )
-        .hint(format!("check user, password and rights of [primary] url; {both}"))),
+        Answer::Closed(error) => {
+            let reason = format!("it is there, but does not let us in, so windows may be working on it ({error})");
+            let first = if reason.contains("(SQLSTATE 53300)") {
+                "all its sessions are taken: end some, or stop its server, and say this again;"
+            } else {
+                "check user, password and rights of [primary] url;"
+            };
+            Err(Error::refused("fence the primary", reason).hint(format!("{first} {both}")))
+        }
         Answer::Answers { look, .. } if look.in_recovery => {
             Ok(Fencing::Pending("it is a replica in recovery, where no window can write".to_owned()))
         }

@@ -9,6 +9,7 @@ pub mod place;
 pub mod program;
 pub mod proxy;
 pub mod random;
+pub mod replica;
 pub mod server;
 pub mod session;
 pub mod sql;
@@ -25,6 +26,7 @@ pub use compare::{Digest, assert_same_tables, differences};
 pub use place::Place;
 pub use program::{PROGRAMS, Program, Ran, Running};
 pub use proxy::{Mode, Proxy};
+pub use replica::Replica;
 pub use workplace::{Profile, Workplace};
 
 /// The folder of the HIS that nobody here wrote: `$REAL_HIS`, or `../shared/real-his`; says aloud when it is missing.

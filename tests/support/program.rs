@@ -88,6 +88,14 @@ impl Program {
         self
     }
 
+    /// Runs it by a clock that is off by this much ("-1h", "+30s").
+    pub fn clock(self, by: &str) -> Self {
+        let found = std::fs::read_dir("/usr/lib").expect("it is there").flatten();
+        let found = found.map(|d| d.path().join("faketime/libfaketime.so.1")).find(|library| library.exists());
+        let library = found.expect("libfaketime is not installed: `make deps` installs it");
+        self.env("LD_PRELOAD", library).env("FAKETIME", by).env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// Sets a variable of its environment.
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
@@ -157,10 +165,26 @@ impl Running {
         while self.running() {
             let (what, limit) = (&self.what, self.limit.as_secs());
             let in_time = self.began.elapsed() <= self.limit;
-            assert!(in_time, "{what} hangs: no end after {limit} seconds\n{}", self.shown());
+            assert!(in_time, "{what} hangs: no end after {limit} seconds{}\n{}", self.waits(), self.shown());
             thread::sleep(Duration::from_millis(2));
         }
         self.ran()
+    }
+
+    /// What each of its threads waits for, and what it has open.
+    fn waits(&self) -> String {
+        let process = Path::new("/proc").join(self.child.id().to_string());
+        let mut told = String::new();
+        for task in fs::read_dir(process.join("task")).into_iter().flatten().flatten() {
+            for file in ["comm", "wchan", "syscall"] {
+                told += &format!("\n  {}", fs::read_to_string(task.path().join(file)).unwrap_or_default().trim());
+            }
+        }
+        for file in fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
+            let leads_to = fs::read_link(file.path()).unwrap_or_default();
+            told += &format!("\n  {} -> {}", file.file_name().to_string_lossy(), leads_to.display());
+        }
+        told
     }
 
     /// Kills it (SIGKILL, it alone) and waits for its end; one that has ended before is as it ended.

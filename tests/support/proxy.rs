@@ -30,6 +30,8 @@ pub enum Mode {
     Cut,
     /// Passes them on later, by this much in each direction.
     Delay(Duration),
+    /// Passes on so many more bytes, in the middle of whatever it is, then ends every connection.
+    Truncate(usize),
 }
 
 /// Where clients come in.
@@ -53,8 +55,10 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    target: PathBuf,
+    target: Mutex<PathBuf>,
     mode: Mutex<Mode>,
+    /// Of `Truncate`: bytes that still pass.
+    left: AtomicUsize,
     closing: AtomicBool,
     accepted: AtomicUsize,
 }
@@ -66,6 +70,15 @@ impl Shared {
         } else {
             *self.mode.lock().unwrap_or_else(PoisonError::into_inner)
         }
+    }
+}
+
+impl Shared {
+    /// As many of `bytes` as still pass.
+    fn take(&self, bytes: usize) -> usize {
+        let less = |left: usize| Some(left.saturating_sub(bytes));
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).unwrap_or(0);
+        left.min(bytes)
     }
 }
 
@@ -85,8 +98,9 @@ impl Proxy {
 
     fn start(cluster: &Cluster, place: Place, door: Door, port: u16) -> Self {
         let shared = Arc::new(Shared {
-            target: cluster.socket_dir().join(format!(".s.PGSQL.{}", cluster.port())),
+            target: Mutex::new(cluster.socket_dir().join(format!(".s.PGSQL.{}", cluster.port()))),
             mode: Mutex::new(Mode::Pass),
+            left: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
         });
@@ -100,8 +114,16 @@ impl Proxy {
 
     /// Changes what the network does, for the connections that there are too; on return, `Cut` already refuses.
     pub fn set(&self, mode: Mode) {
+        if let Mode::Truncate(bytes) = mode {
+            self.shared.left.store(bytes, Ordering::Relaxed);
+        }
         *self.shared.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
         thread::sleep(TICK * 3);
+    }
+
+    /// Leads new connections to another server, as an address does that moves in a failover.
+    pub fn lead_to(&self, socket: PathBuf) {
+        *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = socket;
     }
 
     /// What the network does now.
@@ -217,7 +239,8 @@ fn connect(shared: &Arc<Shared>, client: UnixStream) {
         return;
     }
     // A server that is not there: the client sees its connection end, as with any proxy.
-    let Ok(server) = UnixStream::connect(&shared.target) else {
+    let target = shared.target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Ok(server) = UnixStream::connect(target) else {
         return;
     };
     let (Ok(from_client), Ok(to_client)) = (client.try_clone(), server.try_clone()) else {
@@ -247,7 +270,7 @@ fn pump(shared: &Shared, mut from: UnixStream, mut to: UnixStream) {
                 thread::sleep(TICK);
                 continue;
             }
-            Mode::Pass | Mode::Delay(_) => {}
+            Mode::Pass | Mode::Delay(_) | Mode::Truncate(_) => {}
         }
         let bytes = match from.read(&mut buffer) {
             Ok(0) => break,
@@ -265,14 +288,20 @@ fn pump(shared: &Shared, mut from: UnixStream, mut to: UnixStream) {
                     thread::sleep(by);
                     break;
                 }
-                Mode::Pass | Mode::Cut => break,
+                Mode::Pass | Mode::Cut | Mode::Truncate(_) => break,
             }
         }
         if shared.mode() == Mode::Cut {
             continue;
         }
-        if to.write_all(&buffer[..bytes]).is_err() {
+        let pass = if matches!(shared.mode(), Mode::Truncate(_)) { shared.take(bytes) } else { bytes };
+        if to.write_all(&buffer[..pass]).is_err() {
             break;
+        }
+        if pass < bytes {
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+            return;
         }
     }
     let _ = to.shutdown(Shutdown::Write);

@@ -75,6 +75,11 @@ impl Workplace {
         Self::with(profile)
     }
 
+    /// Another one with the same profile and a store of its own, as somebody sets the toolkit up a second time.
+    pub fn second(&self) -> Self {
+        Self::with(self.profile.clone())
+    }
+
     /// A new one with this profile.
     pub fn with(profile: Profile) -> Self {
         let workplace = Self { profile, place: Place::new("work") };

@@ -78,6 +78,17 @@ pub struct Cycles<'a> {
     pub told: Vec<String>,
 }
 
+impl Drop for Cycles<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("in emergency {} of these:\n{}", self.counts.cycles + 1, self.told.join("\n"));
+            let sessions =
+                "SELECT pid, application_name, state, wait_event_type, wait_event, query FROM pg_stat_activity";
+            println!("{}", self.world.primary.rows("postgres", sessions).join("\n"));
+        }
+    }
+}
+
 impl Cycles<'_> {
     /// The cycle with this number (1, 2 …); gives the state it ends in.
     pub fn run(&mut self, round: usize) -> Result<Vec<String>, String> {

@@ -162,16 +162,27 @@ static int send_call(const void *bytes, size_t n) {
     return 0;
 }
 
+/* The same file opened anew: a duplicate would share the locks that the program has on it, and keep them. */
+static int again(int fd) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int fresh = syscall(SYS_openat, AT_FDCWD, link, O_RDWR | O_CLOEXEC, 0);
+    if (fresh < 0) return -1;
+    int high = fcntl(fresh, F_DUPFD_CLOEXEC, 500);
+    syscall(SYS_close, fresh);
+    return high;
+}
+
 static void wrote(int fd, off_t before) {
     struct stat s;
     if ((mode != POWER && mode != ZEROS) || fstat(fd, &s) != 0) return;
     for (int i = 0; i < content_count; i++)
         if (contents[i].dev == s.st_dev && contents[i].ino == s.st_ino) {
-            if (contents[i].fd < 0) contents[i].fd = fcntl(fd, F_DUPFD_CLOEXEC, 500);
+            if (contents[i].fd < 0) contents[i].fd = again(fd);
             return;
         }
     if (content_count < 4096)
-        contents[content_count++] = (struct content){ s.st_dev, s.st_ino, fcntl(fd, F_DUPFD_CLOEXEC, 500), before };
+        contents[content_count++] = (struct content){ s.st_dev, s.st_ino, again(fd), before };
 }
 
 static void synced(int fd) {

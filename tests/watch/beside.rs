@@ -3,15 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::{look, states, text, turned, well};
 use crate::paper::reference::Clinic;
+use crate::support::server;
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Mode, Place, Program, Proxy, wait_until};
-use crate::support::{server, sql};
+use crate::support::{Cluster, Mode, Place, Program, Proxy, Replica, wait_until};
 
 /// An address of the loopback that is this process's own, because the servers of all tests have the same port.
 pub fn address() -> String {
@@ -87,53 +86,6 @@ fn a_certificate_is_told_of_before_it_expires_and_after() {
     let json = look(&hospital);
     assert!(text(&json, "certificates").contains("has expired"), "{json}");
     assert!(text(&json, "primary").starts_with("runs, and gives no session: "), "{json}");
-}
-
-/// A streaming replica of a server.
-struct Replica {
-    place: Place,
-    child: Child,
-}
-
-impl Replica {
-    const PORT: u16 = 54_324;
-
-    fn of(cluster: &Cluster) -> Replica {
-        let place = Place::new("replica");
-        let (data, socket) = (place.path().join("data"), place.path().join("s"));
-        server::hand_over(place.path());
-        fs::create_dir(&socket).unwrap();
-        server::hand_over(&socket);
-        let mut copy = server::as_server("pg_basebackup");
-        copy.args(["-R", "-X", "stream", "-c", "fast", "-U", "postgres", "-p", &cluster.port().to_string()]);
-        copy.arg("-h").arg(cluster.socket_dir()).arg("-D").arg(&data).current_dir(place.path());
-        assert!(copy.status().unwrap().success());
-        let mut command = server::as_server("postgres");
-        command.arg("-D").arg(&data).current_dir(place.path());
-        command.args(["-c", &format!("port={}", Self::PORT)]);
-        command.arg("-c").arg(format!("unix_socket_directories={}", socket.display()));
-        let log = fs::File::create(place.path().join("log")).unwrap();
-        command.stdout(log.try_clone().unwrap()).stderr(log);
-        let replica = Replica { child: server::spawn(command).unwrap(), place };
-        wait_until("the replica answers", Duration::from_secs(60), || replica.try_value("SELECT 1").is_some());
-        replica
-    }
-
-    fn url(&self) -> String {
-        sql::url(&self.place.path().join("s").display().to_string(), Self::PORT, "postgres", DB)
-    }
-
-    fn try_value(&self, sql: &str) -> Option<String> {
-        let ran = Program::psql(&self.url()).args(["-c", sql]).run();
-        (ran.code == 0).then(|| ran.stdout.trim().to_owned())
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 #![no_main]
 
+#[allow(dead_code, reason = "each target takes one of them")]
 #[path = "../parsers.rs"]
 mod parsers;
 
