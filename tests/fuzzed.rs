@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::parsers;
 use crate::support::random::Random;
+use crate::support::{Place, Program};
 
-/// Changed inputs tried for each one kept.
-const CHANGES: usize = 100;
+/// Changed inputs tried for each one kept, and for all of a reader.
+const CHANGES: (usize, usize) = (100, 5000);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,6 +19,15 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").path()).collect();
     all.sort();
     all.into_iter().flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// What fuzzing has found worth keeping, if there is anything.
+fn unpacked(reader: &str) -> Option<Place> {
+    let archive = root().join("tests/fuzz/corpus").join(format!("{reader}.tar.zst"));
+    let place = archive.exists().then(|| Place::new("corpus"))?;
+    let ran = Program::at("tar".as_ref()).args(["--zstd", "-xf"]).args([&archive]).dir(place.path()).run();
+    assert!(ran.code == 0, "{}", ran.shown());
+    Some(place)
 }
 
 /// Files of the samples that the reader is for.
@@ -56,23 +66,31 @@ fn changed(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     to
 }
 
+/// Says what the input was when the reader panics.
+fn told(path: &Path, input: &[u8], read: impl FnOnce() -> bool) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| panic!("of {}: {}", path.display(), input.escape_ascii()))
+}
+
 #[test]
 fn whatever_is_in_a_file_its_reader_takes_it_or_says_what_is_wrong() {
     for (name, reader) in parsers::ALL {
-        let mut kept = files(&root().join("tests/fuzz/corpus").join(name));
+        let corpus = unpacked(name);
+        // Those made by hand, where there are any.
+        let by_hand = root().join("tests/fuzz/corpus").join(name);
+        let mut kept = if by_hand.is_dir() { files(&by_hand) } else { Vec::new() };
+        kept.extend(corpus.iter().flat_map(|place| files(place.path())));
         kept.extend(samples(name));
         let inputs: Vec<Vec<u8>> = kept.iter().map(|path| fs::read(path).expect("ours")).collect();
         let mut random = Random::new(0x00c0_ffee);
         let (mut taken, mut tried) = (0, 0);
         for (path, bytes) in kept.iter().zip(&inputs) {
-            // Seen in the output of a test that fails.
-            println!("{name}: {}", path.display());
-            taken += usize::from(reader(bytes));
-            for _ in 0..CHANGES.min(100_000 / inputs.len()) {
+            taken += usize::from(told(path, bytes, || reader(bytes)));
+            for _ in 0..CHANGES.0.min(CHANGES.1 / inputs.len()) {
                 let other = random.pick(&inputs).expect("one at least");
                 let input = changed(bytes, other, &mut random);
                 tried += 1;
-                taken += usize::from(reader(&input));
+                taken += usize::from(told(path, &input, || reader(&input)));
             }
         }
         tried += kept.len();

@@ -6,7 +6,9 @@ use calamine::{Data, Reader, Xlsx, open_workbook_from_rs};
 use encoding_rs::GB18030;
 use std::fmt;
 use std::io::Cursor;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// How a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +159,21 @@ fn place(bytes: &[u8], at: usize) -> String {
     format!("line {}, byte {}", before.split(|b| *b == b'\n').count(), before.len() - start + 1)
 }
 
+/// A file that the reader of spreadsheets trips over is a file that cannot be read, and no fault to be shown as one.
 fn xlsx(bytes: Vec<u8>, doing: &str) -> Result<Grid> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let read = panic::catch_unwind(AssertUnwindSafe(|| sheet(bytes, doing)));
+    panic::set_hook(usual);
+    read.unwrap_or_else(|_| {
+        Err(Error::usage(doing, "no XLSX file: what is in it contradicts itself")
+            .hint("save it again as XLSX, or as 'CSV UTF-8'."))
+    })
+}
+
+fn sheet(bytes: Vec<u8>, doing: &str) -> Result<Grid> {
     let bad = |reason: String| Error::usage(doing, reason).hint("save it again as XLSX, or as 'CSV UTF-8'.");
     let mut book: Xlsx<_> = open_workbook_from_rs(Cursor::new(bytes))
         .map_err(|e: calamine::XlsxError| bad(format!("no XLSX file: {e}")))?;
