@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::parsers;
 use crate::support::random::Random;
-use crate::support::{Place, Program};
+use crate::support::{Place, Program, aloud};
 
 /// Changed inputs tried for each one kept, and for all of a reader.
 const CHANGES: (usize, usize) = (100, 5000);
@@ -94,7 +94,7 @@ fn whatever_is_in_a_file_its_reader_takes_it_or_says_what_is_wrong() {
             }
         }
         tried += kept.len();
-        println!("fuzz: {name}: {} kept, {tried} tried, {taken} taken, {} refused", kept.len(), tried - taken);
+        aloud(&format!("fuzz: {name}: {} kept, {tried} tried, {taken} taken, {} refused", kept.len(), tried - taken));
         assert!(taken > 0 && taken < tried, "{name}: all or none of {tried} were taken");
     }
 }

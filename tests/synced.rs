@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::opened::Opened;
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Program, Workplace};
+use crate::support::{Cluster, Program, Workplace, aloud};
 
 const SCHEMA: &str = "CREATE TABLE t (id bigserial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a'), ('b');";
 const TABLES: &str = "[[table]]\nname = \"public.t\"\ncapture = true\n";
@@ -24,7 +24,7 @@ fn traced(work: &Workplace, program: &str) -> Option<Vec<Call>> {
     let strace = Path::new("/usr/bin/strace");
     let may = strace.exists() && Program::at(strace).args(["-o", "/dev/null", "true"]).run().code == 0;
     if !may {
-        eprintln!("SKIPPED: strace is not there, or may not trace");
+        aloud("SKIPPED: strace is not there, or may not trace");
         return None;
     }
     let log = work.path().join("strace");

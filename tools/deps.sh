@@ -34,6 +34,7 @@ have cc || need build-essential "a C compiler and its headers (cc)"
 have make || need make "make"
 have patch || need patch "patch"
 have zstd || need zstd "zstd"
+have strace || need strace "strace"
 have setpriv || need util-linux "util-linux (setpriv)"
 have ps || need procps "procps (ps)"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] || [ -d /etc/pki ] ||

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::paper;
 use crate::seal::{exported, signing, snapshot};
-use crate::support::{Ran, Workplace, copy};
+use crate::support::{Ran, Workplace, aloud, copy};
 use kinds::Kind;
 
 /// Cells by artefact and damage: how many, and how many were refused.
@@ -30,11 +30,12 @@ impl Matrix {
     }
 
     fn end(self) {
-        for ((what, kind), cells) in &self.cells {
-            println!("damage: {what:<9} {:<46} {cells:>5} cells", kind.name());
-        }
+        let line = |((what, kind), cells): (&(&str, Kind), &usize)| {
+            format!("damage: {what:<9} {:<46} {cells:>5} cells\n", kind.name())
+        };
         let all: usize = self.cells.values().sum();
-        println!("damage: {all} cells, {} not refused", self.wrong.len());
+        let table: String = self.cells.iter().map(line).collect();
+        aloud(&format!("{table}damage: {all} cells, {} not refused", self.wrong.len()));
         assert!(self.wrong.is_empty(), "{} of {all} cells\n{}", self.wrong.len(), self.wrong.join("\n"));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::Hospital;
 use super::hospital::{Desk, approved};
+use crate::support::aloud;
 use crate::support::workplace::DB;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -167,10 +168,8 @@ pub fn a_day(h: &Hospital, site: &'static Site, look: impl FnOnce()) {
     assert_eq!(h.primary.value(DB, closes), shifts);
     let sheet = h.work.json(0, "his-merge", &["reconcile"]);
     assert_eq!((&sheet["balanced"], &sheet["differences"]), (&json!(true), &json!([])));
-    eprintln!(
-        "{} requests of {WINDOWS} windows, {killed} connections killed, {taken} taken",
-        shared.answered.lock().expect("sound").len()
-    );
+    let answered = shared.answered.lock().expect("sound").len();
+    aloud(&format!("{answered} requests of {WINDOWS} windows, {killed} connections killed, {taken} taken"));
 }
 
 /// One window from the opening of its shift to its close.

@@ -4,8 +4,8 @@
 //! hundred conflicts. What is held is compared; the ratio is printed, never asserted.
 
 use crate::opened::Opened;
-use crate::support::Cluster;
 use crate::support::workplace::DB;
+use crate::support::{Cluster, aloud};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -143,7 +143,7 @@ fn a_day_of_the_reference_his_merges_with_exactly_the_conflicting_units_held() {
     assert_eq!((&json["balanced"], &json["units"]["held"]), (&json!(true), &json!(odd.len())), "{json:#}");
     let held = o.primary.rows(DB, "SELECT xid FROM his_emergency.unit WHERE status = 'held'").into_iter().collect();
     assert_eq!(odd, held);
-    eprintln!(
+    aloud(&format!(
         "{} units, {rows} new rows, {} held: merged in {:.1} s, plain COPY {:.1} s, ratio {:.2}; his-merge's peak memory {} MB",
         json["units"]["captured"],
         odd.len(),
@@ -151,5 +151,5 @@ fn a_day_of_the_reference_his_merges_with_exactly_the_conflicting_units_held() {
         copied.as_secs_f64(),
         merged.as_secs_f64() / copied.as_secs_f64(),
         memory / 1024
-    );
+    ));
 }

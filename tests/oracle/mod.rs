@@ -12,6 +12,7 @@ mod schema;
 mod server;
 mod world;
 
+use crate::support::aloud;
 use crate::support::random::Random;
 use history::{BATCHES, Case, Played};
 use report::Report;
@@ -66,7 +67,7 @@ fn random_histories_on_both_sides_merge_as_the_oracle_says() {
         }
     });
     let (conflicts, seconds) = (conflicts.into_inner(), began.elapsed().as_secs_f32());
-    println!("{cases} cases ({conflicts} with a conflict) in {seconds:.1} s");
+    aloud(&format!("oracle: {cases} cases ({conflicts} with a conflict) in {seconds:.1} s"));
     let report = report.into_inner().expect("no worker panics");
     assert!(!report.failed(), "{report}");
 }

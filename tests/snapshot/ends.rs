@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
-use crate::support::{Mode, Proxy};
+use crate::support::{Mode, Proxy, aloud};
 
 #[test]
 fn exit_1_a_full_disk_leaves_the_old_snapshots_as_they_were() {
@@ -17,7 +17,7 @@ fn exit_1_a_full_disk_leaves_the_old_snapshots_as_they_were() {
     let mount =
         |args: &[&str]| Command::new("mount").args(args).arg(&small).output().is_ok_and(|ran| ran.status.success());
     if !mount(&["-t", "tmpfs", "-o", "size=4m", "tmpfs"]) {
-        eprintln!("SKIPPED: no small disk can be mounted (mount -t tmpfs wants root)");
+        aloud("SKIPPED: no small disk can be mounted (mount -t tmpfs wants root)");
         return;
     }
     let unmount = Unmount(small.clone());

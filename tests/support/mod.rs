@@ -15,6 +15,7 @@ pub mod session;
 pub mod sql;
 pub mod workplace;
 
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -29,6 +30,13 @@ pub use proxy::{Mode, Proxy};
 pub use replica::Replica;
 pub use workplace::{Profile, Workplace};
 
+/// Says something that whoever runs the tests has to see also of a test that passes: what was skipped, and figures. The
+/// runner keeps to itself what `println!` and `eprintln!` say; not what is written to the stream.
+pub fn aloud(text: &str) {
+    // In one piece: other tests speak too.
+    let _ = stderr().write_all(format!("{}\n", text.trim_end()).as_bytes());
+}
+
 /// The folder of the HIS that nobody here wrote: `$REAL_HIS`, or `../shared/real-his`; says aloud when it is missing.
 pub fn real_his() -> Option<PathBuf> {
     let dir = std::env::var_os("REAL_HIS")
@@ -36,7 +44,10 @@ pub fn real_his() -> Option<PathBuf> {
     if dir.join("load.sql").is_file() {
         return Some(dir);
     }
-    eprintln!("SKIPPED: the real HIS is not there: {} has no load.sql (REAL_HIS names another folder)", dir.display());
+    aloud(&format!(
+        "SKIPPED: the real HIS is not there: {} has no load.sql (REAL_HIS names another folder)",
+        dir.display()
+    ));
     None
 }
 

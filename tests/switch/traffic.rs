@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Hospital, SOON};
 use crate::support::workplace::DB;
-use crate::support::{Attempt, Mode, Outcome, Proxy, wait_until};
+use crate::support::{Attempt, Mode, Outcome, Proxy, aloud, wait_until};
 
 /// What befalls the primary.
 #[derive(Clone, Copy, Debug)]
@@ -125,5 +125,5 @@ fn round_trips_under_traffic_lose_nothing_double_nothing_and_never_split_the_win
     assert!((certain..=certain + unknown).contains(&there), "{there} there, {certain} certain, {unknown} unknown");
     let doubled = "SELECT who FROM op.charge WHERE who LIKE '%/%' GROUP BY who HAVING count(*) > 1";
     assert_eq!(hospital.primary.rows(DB, doubled), [""; 0]);
-    eprintln!("{rounds} rounds, {certain} commits, {unknown} unknown; slowest in seconds: {slowest:?}");
+    aloud(&format!("{rounds} rounds, {certain} commits, {unknown} unknown; slowest in seconds: {slowest:?}"));
 }

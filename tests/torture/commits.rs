@@ -7,7 +7,7 @@ use super::setting;
 use crate::opened::Opened;
 use crate::support::random::Random;
 use crate::support::workplace::DB;
-use crate::support::{Ran, Workplace};
+use crate::support::{Ran, Workplace, aloud};
 use crate::switch::Hospital;
 use serde_json::json;
 use std::thread::sleep;
@@ -75,10 +75,10 @@ impl<'a> Lost<'a> {
     }
 
     fn told(&self, what: &str) {
-        println!(
+        aloud(&format!(
             "{what}: the answer to a COMMIT was lost {} times; {} runs ended in 0 all the same",
             self.answers, self.found_out
-        );
+        ));
     }
 }
 

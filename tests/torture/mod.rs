@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::Program;
 use crate::support::random::Random;
+use crate::support::{Program, aloud};
 use cycle::{Counts, Cycles, Only};
 use fault::{Calls, Kind};
 use world::World;
@@ -131,7 +131,7 @@ fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_
         }
     });
     let (counts, wrong) = (counts.into_inner().expect("ended"), wrong.into_inner().expect("ended"));
-    print(&counts, &wrong, seed, began.elapsed());
+    aloud(&told(&counts, &wrong, seed, began.elapsed()));
     assert!(!wrong.any(), "{}", wrong.told);
     assert!(counts.trials >= trials, "only {} trials", counts.trials);
 }
@@ -152,22 +152,16 @@ fn add(all: &mut Counts, more: &Counts) {
     }
 }
 
-fn print(counts: &Counts, wrong: &Wrong, seed: u64, took: Duration) {
-    println!(
-        "torture: {} trials in {} emergencies, seed {seed}, {:.0} s",
-        counts.trials,
-        counts.cycles,
-        took.as_secs_f32()
-    );
+fn told(counts: &Counts, wrong: &Wrong, seed: u64, took: Duration) -> String {
+    let (trials, cycles, seconds) = (counts.trials, counts.cycles, took.as_secs_f32());
+    let mut text = format!("torture: {trials} trials in {cycles} emergencies, seed {seed}, {seconds:.0} s\n");
     for (kind, n) in &counts.kinds {
-        println!("  {:<30}{n:>7}", Kind::name(*kind));
+        text += &format!("  {:<30}{n:>7}\n", Kind::name(*kind));
     }
     let steps: Vec<String> = counts.steps.iter().map(|(step, n)| format!("{step} {n}")).collect();
-    println!("  at: {}", steps.join(", "));
-    println!(
-        "  lost {}, doubled {}, unbalanced {}, otherwise not as undisturbed {}",
-        wrong.lost, wrong.doubled, wrong.unbalanced, wrong.other
-    );
+    text += &format!("  at: {}\n", steps.join(", "));
+    let Wrong { lost, doubled, unbalanced, other, .. } = wrong;
+    text + &format!("  lost {lost}, doubled {doubled}, unbalanced {unbalanced}, otherwise not as undisturbed {other}")
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{States, date, look, states, text, turned, well};
 use crate::support::workplace::DB;
-use crate::support::{Mode, Program, Proxy};
+use crate::support::{Mode, Program, Proxy, aloud};
 use crate::switch::Hospital;
 
 /// A hospital where all is well, and how its checks stand.
@@ -348,7 +348,7 @@ impl SmallDisk {
         if mounted.code == 0 {
             return Some(SmallDisk { path });
         }
-        eprintln!("SKIPPED: a small disk cannot be mounted here (only root may): {}", mounted.stderr.trim());
+        aloud(&format!("SKIPPED: a small disk cannot be mounted here (only root may): {}", mounted.stderr.trim()));
         None
     }
 }
