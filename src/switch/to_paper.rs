@@ -62,9 +62,8 @@ fn from_primary(site: &Site, opening: &Opening, state: &State, started: Instant)
     }
     plan.say(&site.talk);
     moves::begin(site, &event, Mode::Paper)?;
-    if let Err(refused) = moves::fence(site, &event, fencing) {
-        to_standby::undo(site, state, Mode::Paper)?;
-        return Err(refused);
+    if let Err(error) = moves::fence(site, &event, fencing) {
+        return Err(to_standby::undo_refused(site, state, Mode::Paper, error));
     }
     done(site, &event, &[], started)
 }

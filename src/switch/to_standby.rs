@@ -291,10 +291,8 @@ fn carry_out(site: &Site, before: &State, prepared: Prepared, choice: &Choice, s
         export_rest(site, old);
     }
     moves::begin(site, &event, Mode::Standby)?;
-    if let Err(refused) = moves::fence(site, &event, fencing) {
-        // Nothing but the store has been touched: it goes back to what it said, only the epoch stays used.
-        undo(site, before, Mode::Standby)?;
-        return Err(refused);
+    if let Err(error) = moves::fence(site, &event, fencing) {
+        return Err(undo_refused(site, before, Mode::Standby, error));
     }
     moves::reached(site, "the primary is fenced")?;
     open_chosen(site, &standby, &event, choice, old, started)
@@ -350,8 +348,18 @@ fn export_rest(site: &Site, old: Option<&Generation>) {
     }
 }
 
+/// What becomes of a move whose fence ended in `error`: a refusal has touched nothing but the store, which goes back to what
+/// it said, and only the epoch stays used. Anything else may have come after the fence was put on; the move stays begun,
+/// and the same command goes on with it.
+pub(super) fn undo_refused(site: &Site, before: &State, to: Mode, error: Error) -> Error {
+    if error.exit() != Exit::Refused {
+        return error;
+    }
+    undo(site, before, to).err().unwrap_or(error)
+}
+
 /// Puts the store back to what it said before a move that was refused.
-pub(super) fn undo(site: &Site, before: &State, to: Mode) -> Result<()> {
+fn undo(site: &Site, before: &State, to: Mode) -> Result<()> {
     let (event, moving, fence) = (before.event.clone(), before.moving.clone(), before.fence);
     State::update(&site.store, |s| {
         s.event = event;

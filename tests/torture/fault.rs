@@ -159,9 +159,17 @@ pub fn planted(program: Program, kind: Kind, calls: Calls, below: &Path, random:
         Kind::Power | Kind::Zeros => calls.files + calls.sends / 4,
         _ => calls.files + calls.sends,
     };
-    let fault = format!("{mode}:{}", 1 + random.below(range.max(1)));
-    let program = program.env("LD_PRELOAD", library()).env("HIS_FAULT", &fault).env("HIS_FAULT_BELOW", below);
-    (if kind == Kind::LostCommit { program.env("HIS_FAULT_MATCH", "COMMIT") } else { program }, fault)
+    let at = 1 + random.below(range.max(1));
+    (at_call(program, kind, at, below), format!("{mode}:{at}"))
+}
+
+/// A program to which `kind`, one of those inside of a program, happens at its `at`th call; `below` is how the paths of the
+/// files that count begin.
+pub fn at_call(program: Program, kind: Kind, at: usize, below: &Path) -> Program {
+    let mode = kind.mode().expect("it comes from inside");
+    let program = program.env("LD_PRELOAD", library()).env("HIS_FAULT", format!("{mode}:{at}"));
+    let program = program.env("HIS_FAULT_BELOW", below);
+    if kind == Kind::LostCommit { program.env("HIS_FAULT_MATCH", "COMMIT") } else { program }
 }
 
 /// `fault.c`, built once for this process.

@@ -7,6 +7,7 @@
 
 mod commits;
 mod cycle;
+mod disk;
 mod fault;
 mod world;
 
