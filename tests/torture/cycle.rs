@@ -122,6 +122,8 @@ impl Cycles<'_> {
         self.step(SIGN, &["sign-off", &event, "--as", "finance", "--by", "Li"])?;
         self.step(SIGN, &["sign-off", &event, "--as", "it", "--by", "Wang"])?;
         self.step(PRUNE, &["prune"])?;
+        // Any act that is written down takes the place of what a run that was killed had begun to write.
+        self.world.work.run("his-merge", &["conflicts", "--show-personal"]).expect(0);
         self.counts.cycles += 1;
         Ok(self.world.state())
     }
