@@ -26,15 +26,6 @@ pub trait Link: Serialize + DeserializeOwned {
     fn previous(&mut self) -> &mut String;
 }
 
-/// What becomes of a line that a crash cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Torn {
-    /// It stays, visibly broken.
-    Kept,
-    /// It goes: what was not written whole was told to nobody.
-    Dropped,
-}
-
 /// More bytes than any line we write; a longer one would only be seen as broken.
 const LONGEST: u64 = 1 << 20;
 
@@ -68,17 +59,19 @@ impl Head {
 }
 
 /// One chain of a store.
+///
+/// A last line that a crash cut off goes when the next one is written: what was not written whole was told to nobody. That a
+/// whole one was cut off by somebody says the head, which is behind it.
 #[derive(Debug, Clone)]
 pub struct Chain {
     store: Store,
     /// Its place below the store.
     file: &'static str,
-    torn: Torn,
 }
 
 impl Chain {
-    pub(super) fn new(store: Store, file: &'static str, torn: Torn) -> Chain {
-        Chain { store, file, torn }
+    pub(super) fn new(store: Store, file: &'static str) -> Chain {
+        Chain { store, file }
     }
 
     fn path(&self) -> PathBuf {
@@ -97,9 +90,7 @@ impl Chain {
         // Two tools may write at once; the chain wants them one after the other.
         let _lock = self.store.brief_lock(self.name())?;
         let mut file = open(&path).cannot(doing())?;
-        if self.torn == Torn::Dropped {
-            drop_torn(&mut file).cannot(doing())?;
-        }
+        drop_torn(&mut file).cannot(doing())?;
         let cut_off = match self.head()? {
             Some(head) if !head.is_end_of_a_line_in(&mut file).cannot(doing())? => Some(head.sha256),
             _ => None,
@@ -121,6 +112,7 @@ impl Chain {
         let doing = || format!("settle the {} '{}'", self.name(), self.path().display());
         let _lock = self.store.brief_lock(self.name())?;
         let mut file = open(&self.path()).cannot(doing())?;
+        drop_torn(&mut file).cannot(doing())?;
         if let Some(head) = self.head()?
             && head.is_end_of_a_line_in(&mut file).cannot(doing())?
             && head.bytes < file.seek(SeekFrom::End(0)).cannot(doing())?
@@ -172,8 +164,7 @@ impl Chain {
         if self.path().exists() { self.follow() } else { Ok(()) }
     }
 
-    /// All lines, oldest first, and the first place where the chain is broken. A last line that is cut off is broken, or
-    /// left out, as [`Torn`] says.
+    /// All lines, oldest first, and the first place where the chain is broken. A last line that a crash cut off is left out.
     pub fn read<L: Link>(&self) -> Result<(Vec<L>, Option<Broken>)> {
         let path = self.path();
         // Before the lines: those that are written meanwhile come after it.
@@ -184,7 +175,7 @@ impl Chain {
         };
         let mut text = &*String::from_utf8_lossy(&bytes);
         let whole = text.is_empty() || text.ends_with('\n');
-        if !whole && self.torn == Torn::Dropped {
+        if !whole {
             text = &text[..text.rfind('\n').map_or(0, |n| n + 1)];
         }
         let (mut lines, mut broken, mut expected) = (Vec::new(), None, SEED.to_owned());
@@ -200,13 +191,18 @@ impl Chain {
             broken = broken.or(reason.map(|reason| Broken { line: number + 1, reason }));
             expected = hash(line);
         }
-        if !whole && self.torn == Torn::Kept {
-            broken = broken.or(Some(Broken { line: text.lines().count(), reason: "is cut off".to_owned() }));
-        }
-        if broken.is_none() && head.is_some_and(|head| !head.is_reached_by(&bytes)) {
-            let reason =
-                if lines.is_empty() { "is missing" } else { "is the last one, and lines after it are missing" };
-            broken = Some(Broken { line: lines.len().max(1), reason: reason.to_owned() });
+        // What the last line was when it was whole, only the head can say.
+        let as_it_ended = head.map(|head| head.is_reached_by(&bytes));
+        if broken.is_none() && as_it_ended != Some(true) {
+            broken = match (whole, as_it_ended) {
+                (false, _) => Some(Broken { line: lines.len() + 1, reason: "is cut off".to_owned() }),
+                (true, None) => None,
+                (true, Some(_)) if lines.is_empty() => Some(Broken { line: 1, reason: "is missing".to_owned() }),
+                (true, Some(_)) => {
+                    let reason = "is the last one, and lines after it are missing".to_owned();
+                    Some(Broken { line: lines.len(), reason })
+                }
+            };
         }
         Ok((lines, broken))
     }
@@ -268,18 +264,23 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 /// Takes a last line away that has no end.
 fn drop_torn(file: &mut File) -> std::io::Result<()> {
+    let whole = whole_lines(file)?;
+    if whole < file.seek(SeekFrom::End(0))? { file.set_len(whole) } else { Ok(()) }
+}
+
+/// How many bytes of a file are whole lines.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
     let end = file.seek(SeekFrom::End(0))?;
-    let from = end.saturating_sub(1 << 20);
+    let from = end.saturating_sub(LONGEST);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let keep = tail.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-    if keep < tail.len() { file.set_len(from + keep as u64) } else { Ok(()) }
+    file.take(end - from).read_to_end(&mut tail)?;
+    Ok(from + tail.iter().rposition(|b| *b == b'\n').map_or(0, |n| n as u64 + 1))
 }
 
 fn append(file: &mut File, text: &str) -> std::io::Result<()> {
     let end = file.seek(SeekFrom::End(0))?;
-    // A line cut off by a crash stays as it is, visibly broken, but does not swallow the next one.
+    // In a mirror that has something else, a line that was cut off does not swallow the next one.
     if end > 0 {
         file.seek(SeekFrom::Start(end - 1))?;
         let mut last = [0];
@@ -306,8 +307,10 @@ fn follow(ours: &Path, theirs: &Path) -> std::io::Result<()> {
         };
     }
     let there = theirs.seek(SeekFrom::End(0))?;
+    // Whole lines only: one that a crash has cut off here will go.
+    let new = whole_lines(&mut ours)?.saturating_sub(there);
     ours.seek(SeekFrom::Start(there))?;
-    if std::io::copy(&mut ours, &mut theirs)? > 0 { theirs.sync_all() } else { Ok(()) }
+    if std::io::copy(&mut ours.take(new), &mut theirs)? > 0 { theirs.sync_all() } else { Ok(()) }
 }
 
 /// Whether `ours` begins with all of `theirs`, by its length and its last lines: the chain of hashes is in them.
@@ -338,6 +341,19 @@ fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn a_line_that_a_crash_cut_off_is_not_copied_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+        fs::write(&ours, "one\ntwo\nthr").unwrap();
+        follow(&ours, &theirs).unwrap();
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "one\ntwo\n");
+        drop_torn(&mut open(&ours).unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(&ours).unwrap(), "one\ntwo\n");
+        drop_torn(&mut open(&theirs).unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "one\ntwo\n");
+    }
 
     #[test]
     fn a_mirror_follows_from_wherever_it_was_left_and_what_is_not_ours_in_it_stays() {

@@ -1,6 +1,6 @@
 //! `journal.jsonl`: one line per act of any tool, chained.
 
-use super::chain::{Chain, Link, Torn};
+use super::chain::{Chain, Link};
 use super::{Broken, Store, lock};
 use crate::error::Result;
 use chrono::{DateTime, Utc};
@@ -40,7 +40,7 @@ pub struct Journal {
 
 impl Journal {
     pub(super) fn new(store: Store) -> Self {
-        Journal { chain: Chain::new(store, FILE, Torn::Kept) }
+        Journal { chain: Chain::new(store, FILE) }
     }
 
     /// Appends one act to the journal and its mirror, synced before it returns.

@@ -147,18 +147,18 @@ impl Store {
     /// The register of slip numbers.
     #[must_use]
     pub fn register(&self) -> Chain {
-        Chain::new(self.clone(), REGISTER, chain::Torn::Dropped)
+        Chain::new(self.clone(), REGISTER)
     }
 
     /// The log of the command post.
     #[must_use]
     pub fn incidents(&self) -> Chain {
-        Chain::new(self.clone(), INCIDENTS, chain::Torn::Dropped)
+        Chain::new(self.clone(), INCIDENTS)
     }
 
     /// The chains that the mirror has too.
     fn chains(&self) -> [Chain; 3] {
-        [Chain::new(self.clone(), journal::FILE, chain::Torn::Kept), self.register(), self.incidents()]
+        [Chain::new(self.clone(), journal::FILE), self.register(), self.incidents()]
     }
 
     /// Takes the lock of `kind`, or says who holds it since when (exit 7). What an emergency could not write into the

@@ -14,7 +14,8 @@
  *     lost    the connection ends after this send: the server has it, its answer is lost
  *   HIS_FAULT_MATCH=TEXT    counts only sends that hold this text
  *   HIS_FAULT_COUNT=FILE    at the end, the number of calls on files, of sends, of sends of a COMMIT, and of reads is written there
- *   HIS_FAULT_BELOW=DIR     counts only files below this directory
+ *   HIS_FAULT_BELOW=DIR     counts only files whose path begins so
+ *   HIS_FAULT_FILES=1       does not count sends
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +38,7 @@ enum { NONE, KILL, TORN, POWER, ZEROS, EIO_ONCE, FULL, CUT, LOST, UNREAD, LOCKED
 
 static int mode = NONE, active = 0;
 static long at = 0, files = 0, sends = 0, commits = 0, reads = 0, calls = 0;
-static const char *match, *below, *count_file;
+static const char *match, *below, *count_file, *files_only;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* What a power failure takes: contents beyond what was synced, and names that no sync of their directory has kept. */
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void begin(void) {
     match = getenv("HIS_FAULT_MATCH");
     below = getenv("HIS_FAULT_BELOW");
     count_file = getenv("HIS_FAULT_COUNT");
+    files_only = getenv("HIS_FAULT_FILES");
     /* pg_dump and pg_restore inherit the environment; they are not ours. */
     active = strncmp(program_invocation_short_name, "his-", 4) == 0 && (fault || count_file);
     for (int i = 1; active && fault && i <= LOCKED_DISK; i++) {
@@ -153,7 +155,7 @@ static int send_call(const void *bytes, size_t n) {
     sends++;
     commits += memmem(bytes, n, "COMMIT", 6) != NULL;
     if (mode == NONE || (match && !memmem(bytes, n, match, strlen(match)))) return 0;
-    if (mode == EIO_ONCE || mode == FULL || mode == UNREAD || mode == LOCKED_DISK) return 0;
+    if (mode == EIO_ONCE || mode == FULL || mode == UNREAD || mode == LOCKED_DISK || files_only) return 0;
     long now = ++calls;
     if (now != at) return 0;
     if (mode == CUT) return 1;
