@@ -203,6 +203,17 @@ pub fn lift(client: &mut Client) -> Result<Lifted> {
     Ok(lifted)
 }
 
+/// Whether the fence is on, once everybody who puts it on or lifts it has ended: one whose answer was lost may still be
+/// committing, and asked before that, the primary says what will be wrong in an instant.
+pub fn is_on(client: &mut Client) -> Result<bool> {
+    let mut tx = begin(client)?;
+    let doing = "ask whether the fence is on";
+    let there = tx.query_one(crate::sql!("switch/primary_look.sql"), &[]).cannot(doing)?;
+    let on = there.get::<_, bool>(5) && tx.query_one(crate::sql!("switch/fence_is_on.sql"), &[]).cannot(doing)?.get(0);
+    tx.commit().cannot(doing)?;
+    Ok(on)
+}
+
 fn begin(client: &mut Client) -> Result<Transaction<'_>> {
     let doing = "fence the primary";
     let mut tx = client.transaction().cannot(doing)?;

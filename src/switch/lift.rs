@@ -1,7 +1,7 @@
 //! Lifts the fence of the primary.
 
 use super::fence::{self, Lifted};
-use super::{moves, ours, primary_side};
+use super::{moves, ours};
 use crate::cli::Site;
 use crate::db;
 use crate::error::{Error, Result};
@@ -26,13 +26,13 @@ pub fn lift(site: &Site) -> Result<Lifted> {
     let Err(error) = lifted else { return lifted };
     // The answer may be lost, and the fence lifted all the same. A store that said "on" then would take this primary for one
     // that was restored. Where the primary cannot say, the fence is not wanted, and the next run lifts what there is.
-    let on = db::within(LIMIT, move || primary_side::look(&mut server.connect()?));
+    let on = db::within(LIMIT, move || fence::is_on(&mut server.connect()?));
     match on {
-        Some(Ok(look)) if look.fenced => {
+        Some(Ok(true)) => {
             moves::note_fence(site, before)?;
             Err(error)
         }
-        Some(Ok(_)) => Ok(Lifted { was_on: true, ..Lifted::default() }),
+        Some(Ok(false)) => Ok(Lifted { was_on: true, ..Lifted::default() }),
         Some(Err(_)) | None => Err(error),
     }
 }

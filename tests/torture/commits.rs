@@ -7,7 +7,7 @@ use super::setting;
 use crate::opened::Opened;
 use crate::support::random::Random;
 use crate::support::workplace::DB;
-use crate::support::{Ran, Workplace, aloud};
+use crate::support::{Ran, Workplace, aloud, wait_until};
 use crate::switch::Hospital;
 use serde_json::json;
 use std::thread::sleep;
@@ -164,4 +164,25 @@ fn p7_a_switch_that_lost_the_answer_to_a_commit_opens_and_closes_one_event_and_b
         assert_eq!(hospital.charges_on_primary(), round + 1, "round {round}");
     }
     lost.told("switch");
+}
+
+#[test]
+fn a_lifting_of_the_fence_that_is_still_committing_when_its_answer_is_lost_is_not_taken_for_a_fence_that_is_on() {
+    let hospital = Hospital::new();
+    hospital.switch(0, &["fence"]);
+    // The commit waits for a replica that is not there: the server has it, and nobody sees it yet.
+    hospital.primary.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    hospital.primary.execute("postgres", "SELECT pg_reload_conf()");
+    let lifting = hospital.work.program("his-switch", &["unfence"]);
+    let ran = fault::at_call(lifting, Kind::LostCommit, 1, hospital.work.path()).run();
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'his-switch' AND wait_event = 'SyncRep'";
+    assert_eq!(hospital.primary.value("postgres", waiting), "1", "{}", ran.shown());
+    ran.expect(6);
+    hospital.primary.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    hospital.primary.execute("postgres", "SELECT pg_reload_conf()");
+    wait_until("it is done", Duration::from_secs(20), || hospital.primary.value("postgres", waiting) == "0");
+    assert!(hospital.primary.connect("his_app", DB).is_ok(), "it was lifted");
+    let status = hospital.status();
+    assert_eq!((&status["fence"], &status["primary"]["fenced"]), (&json!("off"), &json!(false)));
 }
