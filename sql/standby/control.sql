@@ -18,7 +18,8 @@ CREATE TABLE his_emergency.generation (
   loaded_at       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   verified        boolean NOT NULL DEFAULT false,
   retired         boolean NOT NULL DEFAULT false,  -- rolled back: never opened fresh again
-  opened_event    text                        -- the event that opened it first
+  opened_event    text,                       -- the event that opened it first
+  rolled_back     text                        -- the delta that a rollback took away again
 );
 
 -- 0: closed. Otherwise the start time of the server that was told to open, in microseconds since 1970: a server that

@@ -185,6 +185,29 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// A whole number that no two rows have alike and that every row has: the primary key, or another.
+    #[must_use]
+    pub fn number_key(&self) -> Option<&str> {
+        self.row_keys().find_map(|key| {
+            let [name] = key else { return None };
+            let column = self.column(name)?;
+            matches!(column.base_type.as_str(), "smallint" | "integer" | "bigint").then_some(name.as_str())
+        })
+    }
+
+    /// Columns that tell every row from all others: the primary key, or another.
+    #[must_use]
+    pub fn row_key(&self) -> Option<&[String]> {
+        self.row_keys().next()
+    }
+
+    fn row_keys(&self) -> impl Iterator<Item = &[String]> {
+        let mut plain: Vec<&Unique> = self.uniques.iter().filter(|u| u.plain && u.predicate.is_none()).collect();
+        plain.sort_by_key(|u| !u.primary);
+        let filled = |u: &&Unique| u.columns.iter().all(|c| self.column(c).is_some_and(|c| c.not_null));
+        plain.into_iter().filter(filled).map(|u| u.columns.as_slice())
+    }
+
     /// Columns of the primary key, if there is one.
     #[must_use]
     pub fn primary_key(&self) -> Option<&[String]> {

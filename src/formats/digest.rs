@@ -4,30 +4,32 @@
 //! apart whatever order the servers return rows in, so neither has to sort. (XOR would not do: a record twice would
 //! vanish.) The header record is not counted and not added.
 
+use super::records::Records;
 use sha2::{Digest as _, Sha256};
 
 /// Splits a stream of CSV bytes into records and digests them. Feed it chunks of any size.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct RecordDigest {
-    sum: [u64; 4],
+    sum: Sum,
     rows: u64,
     bytes: u64,
-    record: Sha256,
+    records: Records,
     whole: Sha256,
-    quoted: bool,
-    header_pending: bool,
 }
 
-impl Default for RecordDigest {
-    fn default() -> Self {
-        RecordDigest {
-            sum: [0; 4],
-            rows: 0,
-            bytes: 0,
-            record: Sha256::new(),
-            whole: Sha256::new(),
-            quoted: false,
-            header_pending: true,
+/// A number modulo 2^256, its lowest part first.
+#[derive(Clone, Copy, Default)]
+struct Sum([u64; 4]);
+
+impl Sum {
+    fn add(&mut self, hash: &[u8]) {
+        let mut carry = false;
+        for (limb, bytes) in self.0.iter_mut().zip(hash.chunks_exact(8)) {
+            let mut word = [0; 8];
+            word.copy_from_slice(bytes);
+            let (partial, over) = limb.overflowing_add(u64::from_le_bytes(word));
+            let (total, over_again) = partial.overflowing_add(u64::from(carry));
+            (*limb, carry) = (total, over || over_again);
         }
     }
 }
@@ -47,46 +49,26 @@ pub struct Digested {
 impl RecordDigest {
     /// Takes the next bytes of the stream.
     pub fn update(&mut self, chunk: &[u8]) {
-        self.bytes += chunk.len() as u64;
-        self.whole.update(chunk);
-        let mut start = 0;
-        // A quote inside a quoted field is doubled, so toggling at every quote is right at every newline.
-        for (at, byte) in chunk.iter().enumerate() {
-            match byte {
-                b'"' => self.quoted = !self.quoted,
-                b'\n' if !self.quoted => {
-                    self.record.update(&chunk[start..=at]);
-                    start = at + 1;
-                    self.end_record();
-                }
-                _ => {}
-            }
-        }
-        self.record.update(&chunk[start..]);
+        self.update_and(chunk, |_| ());
     }
 
-    fn end_record(&mut self) {
-        let hash = self.record.finalize_reset();
-        if std::mem::replace(&mut self.header_pending, false) {
-            return;
-        }
-        self.rows += 1;
-        let mut carry = false;
-        for (limb, bytes) in self.sum.iter_mut().zip(hash.chunks_exact(8)) {
-            let mut word = [0; 8];
-            word.copy_from_slice(bytes);
-            let (partial, over) = limb.overflowing_add(u64::from_le_bytes(word));
-            let (total, over_again) = partial.overflowing_add(u64::from(carry));
-            (*limb, carry) = (total, over || over_again);
-        }
+    /// As [`RecordDigest::update`]; `each` sees every record that ends in these bytes.
+    pub fn update_and(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
+        self.bytes += chunk.len() as u64;
+        self.whole.update(chunk);
+        let (sum, rows) = (&mut self.sum, &mut self.rows);
+        self.records.push(chunk, |record| {
+            sum.add(&Sha256::digest(record));
+            *rows += 1;
+            each(record);
+        });
     }
 
     /// Ends the stream. `None` when it ends inside a record: something is missing.
     #[must_use]
     pub fn finish(self) -> Option<Digested> {
-        let complete = !self.quoted && self.record.finalize() == Sha256::new().finalize();
-        let digest: Vec<u8> = self.sum.iter().flat_map(|limb| limb.to_le_bytes()).collect();
-        complete.then(|| Digested {
+        let digest: Vec<u8> = self.sum.0.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+        self.records.complete().then(|| Digested {
             rows: self.rows,
             bytes: self.bytes,
             sha256: super::hex(&self.whole.finalize()),

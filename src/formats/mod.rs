@@ -2,9 +2,12 @@
 
 pub mod batch;
 pub mod cell;
+pub mod census;
 pub mod digest;
+pub mod records;
 pub mod snapshot;
 pub mod sums;
+pub mod tally;
 
 /// Lower-case hexadecimal.
 #[must_use]

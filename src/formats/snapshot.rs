@@ -4,6 +4,7 @@ use crate::catalog;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub const FORMAT: u32 = 1;
 /// What a snapshot is and what is in it.
@@ -16,9 +17,15 @@ pub const SCHEMA_FILE: &str = "schema.dump";
 pub struct Manifest {
     pub format: u32,
     pub snapshot: String,
-    /// "full" or "delta".
-    pub kind: String,
+    pub kind: Kind,
+    /// Of a delta: the snapshot that it stands on.
     pub parent: Option<String>,
+    /// SHA-256 of the parent's `SHA256SUMS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_sha256: Option<String>,
+    /// The full snapshot at the beginning of its chain, and how many deltas there are to this one. Of a delta only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
     pub site: String,
     pub taken_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
@@ -31,6 +38,9 @@ pub struct Manifest {
     pub sequences: Vec<Sequence>,
     pub settings: Vec<Setting>,
     pub roles: Vec<Role>,
+    /// SHA-256 of the schema as SQL, without what differs from one dump to the next. Not in snapshots of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_sha256: Option<String>,
     /// Tables that are not downloaded and hang together with one that is: by a foreign key, or as its partition.
     #[serde(default)]
     pub related: Vec<catalog::Table>,
@@ -40,6 +50,48 @@ pub struct Manifest {
     pub rows: u64,
     pub bytes: u64,
     pub seconds: f64,
+}
+
+impl Manifest {
+    /// Rows of all tables on the primary; in a full snapshot, the rows that it has.
+    #[must_use]
+    pub fn rows_there(&self) -> u64 {
+        self.tables.iter().map(Table::rows_there).sum()
+    }
+
+    /// All data files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let parts = self.tables.iter().flat_map(Table::parts).map(|part| &part.file);
+        let ledger = self.ledger_tables.iter().map(|t| &t.file);
+        self.tables.iter().map(|t| &t.file).chain(parts).chain(ledger).map(String::as_str)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Every row of its tables.
+    Full,
+    /// What changed since its parent.
+    Delta,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Full => "full",
+            Kind::Delta => "delta",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// Id of the full snapshot.
+    pub full: String,
+    /// 1 for the first delta on it.
+    pub place: u64,
 }
 
 /// The database that was downloaded.
@@ -126,6 +178,78 @@ pub struct Table {
     pub timezone: String,
     pub search_path: String,
     pub described: catalog::Table,
+    /// Which keys the table has in this snapshot: what a delta is made against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub census: Option<Census>,
+    /// How a delta's rows are to be taken; `file` has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Delta>,
+}
+
+impl Table {
+    /// Rows of the table on the primary.
+    #[must_use]
+    pub fn rows_there(&self) -> u64 {
+        self.delta.as_ref().map_or(self.rows, |d| d.rows_there)
+    }
+
+    /// Its files beside the rows.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        let delta = self.delta.iter().flat_map(|d| d.gone.iter().chain(&d.proof));
+        self.census.iter().map(|c| &c.part).chain(delta)
+    }
+}
+
+/// A file beside the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Relative to the snapshot's directory.
+    pub file: String,
+    /// Records in it, its header apart.
+    pub rows: u64,
+    /// Of the CSV before compression.
+    pub sha256: String,
+    /// See [`super::digest`].
+    pub digest: String,
+}
+
+/// A file that says which keys a table has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Census {
+    pub part: Part,
+    /// Columns of the key.
+    pub key: Vec<String>,
+    /// `None`: the key is a whole number, and the file a [`super::census`]. Else the keys' hashes are masked with this, and
+    /// the file is a [`super::tally`].
+    pub mask: Option<i64>,
+}
+
+/// What happened to a table since the parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delta {
+    pub how: How,
+    /// Rows of the table on the primary.
+    pub rows_there: u64,
+    /// With [`How::Changed`]: keys of the rows that are gone; or, of a key that is hashed, pages of which `file` has every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Part>,
+    /// Rows that are on both sides, whether they changed or not: what is on the standby must be the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// Nothing changed; `file` has no row.
+    Same,
+    /// `file` has the rows that are new or were written again.
+    Changed,
+    /// `file` has all rows.
+    Whole,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,7 +262,7 @@ pub struct Sequence {
 }
 
 /// One `ALTER DATABASE … SET` (role empty) or `ALTER ROLE … IN DATABASE … SET`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     pub role: Option<String>,
@@ -147,7 +271,7 @@ pub struct Setting {
 }
 
 /// A role that owns or is granted something in the database.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
     pub name: String,

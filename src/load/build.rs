@@ -2,7 +2,6 @@
 
 use super::fill;
 use super::foreign_keys::{self, Dangling};
-use super::plan::Plan;
 use super::schema::{self, Schema};
 use super::{database, settle, work};
 use crate::catalog::Catalog;
@@ -10,6 +9,7 @@ use crate::cli::Site;
 use crate::db::{Client, Server};
 use crate::error::{Cannot, Result};
 use crate::formats::snapshot::Primary;
+use crate::snapshot::Snapshot;
 use crate::standby;
 
 /// What a load has to say of a generation beside its being there.
@@ -19,15 +19,16 @@ pub struct Built {
 }
 
 /// Fills and finishes generation `number` in the database `loading`.
-pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &str) -> Result<Built> {
-    let (mut built, mut client) = restore(site, standby, plan, loading)?;
-    let manifest = &plan.snapshot.manifest;
+pub fn run(site: &Site, standby: &Server, snapshot: &Snapshot, number: u64, loading: &str) -> Result<Built> {
+    let (mut built, mut client) = restore(site, standby, snapshot, loading)?;
+    let manifest = &snapshot.manifest;
+    let sums_sha256 = snapshot.sums_sha256()?;
     for warning in schema::take_ownership(&mut client)? {
         site.talk.warn(warning);
     }
     database::let_in(&mut client, loading, &site.profile.window_roles)?;
     standby::control(&mut client)?;
-    standby::record(&mut client, number, &site.profile.site.code, Some((manifest, &plan.sums_sha256)), true)?;
+    standby::record(&mut client, number, &site.profile.site.code, Some((manifest, &sums_sha256)), true)?;
     let catalog = Catalog::read(&mut client)?;
     standby::install(&mut client, &catalog, &site.profile)?;
     // After its indexes are there and before anything of it is seen: a block that is used up refuses the load.
@@ -44,10 +45,10 @@ pub fn run(site: &Site, standby: &Server, plan: &Plan, number: u64, loading: &st
 
 /// Fills `database` as the primary was, without anything of a standby in it: for restore tests and drills, by a site whose
 /// profile has no `[[numbers]]`.
-pub fn primary(site: &Site, server: &Server, plan: &Plan, database: &str) -> Result<Built> {
-    let (mut built, mut client) = restore(site, server, plan, database)?;
+pub fn primary(site: &Site, server: &Server, snapshot: &Snapshot, database: &str) -> Result<Built> {
+    let (mut built, mut client) = restore(site, server, snapshot, database)?;
     database::let_in(&mut client, database, &site.profile.window_roles)?;
-    built.left_out.extend(database::carry_settings(&mut client, database, &plan.snapshot.manifest.settings)?);
+    built.left_out.extend(database::carry_settings(&mut client, database, &snapshot.manifest.settings)?);
     flush(&mut client)?;
     Ok(built)
 }
@@ -58,8 +59,7 @@ fn flush(client: &mut Client) -> Result<()> {
 }
 
 /// The rows and the schema of a snapshot, in and read back.
-fn restore(site: &Site, standby: &Server, plan: &Plan, loading: &str) -> Result<(Built, Client)> {
-    let snapshot = &plan.snapshot;
+fn restore(site: &Site, standby: &Server, snapshot: &Snapshot, loading: &str) -> Result<(Built, Client)> {
     let manifest = &snapshot.manifest;
     let say = |what: &str| site.talk.say(format!("  {what}"));
 
@@ -79,7 +79,7 @@ fn restore(site: &Site, standby: &Server, plan: &Plan, loading: &str) -> Result<
     fill::tables(site, standby, loading, snapshot)?;
     settle::sequences(&mut client, site, manifest)?;
     // Now, while there is neither index nor trigger to be bothered.
-    settle::table_numbers(&mut his, site)?;
+    settle::table_numbers(&mut his, site, None)?;
 
     say("indexes, keys, triggers, policies");
     let (keys, comments) = schema.after_data(work::workers())?;

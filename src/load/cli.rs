@@ -3,6 +3,7 @@
 use super::{Accept, Listed, Loaded};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::{Error, Exit, Result};
+use crate::snapshot::Snapshot;
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
@@ -39,7 +40,7 @@ enum Command {
     },
     /// List the generations of the standby
     List,
-    /// Go back to the generation before the newest
+    /// Take the last delta back from the newest generation, or go back to the generation before it
     Rollback {
         /// Only say what would be done
         #[arg(long)]
@@ -106,29 +107,33 @@ fn loaded(done: &Loaded) -> Outcome {
 
 fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
     let plan = super::plan(site, id, accept)?;
-    let manifest = &plan.snapshot.manifest;
     let mut steps: Vec<String> =
         plan.sweep.iter().map(|d| format!("drop '{d}', which an unfinished run left behind")).collect();
     let number = if let Some(there) = &plan.loaded {
         there.number
     } else {
-        let number = site.store.state()?.generation.max(plan.highest_seen) + 1;
-        steps.push(format!(
-            "load snapshot {} ({} rows of {} tables, data as of {}) as generation {number}",
-            plan.snapshot.id,
-            manifest.rows,
-            manifest.tables.len(),
-            site.time(manifest.taken_at)
-        ));
+        let number = match &plan.chain.from {
+            Some(generation) => generation.number,
+            None => site.store.state()?.generation.max(plan.highest_seen) + 1,
+        };
+        let described = |s: &Snapshot| {
+            let m = &s.manifest;
+            format!("({} rows of {} tables, data as of {})", m.rows, m.tables.len(), site.time(m.taken_at))
+        };
+        let full = plan.chain.full.iter();
+        steps.extend(full.map(|s| format!("load snapshot {} {} as generation {number}", s.id, described(s))));
+        let deltas = plan.chain.deltas.iter();
+        steps
+            .extend(deltas.map(|s| format!("bring generation {number} forward to snapshot {} {}", s.id, described(s))));
         steps.extend(plan.superfluous.iter().map(|d| format!("drop '{d}', when its units are settled")));
         number
     };
     let text = if steps.is_empty() {
-        format!("snapshot {} is loaded already, as generation {number}: nothing to do", plan.snapshot.id)
+        format!("snapshot {} is loaded already, as generation {number}: nothing to do", plan.id)
     } else {
         format!("would:\n  {}", steps.join("\n  "))
     };
-    let json = json!({ "dry_run": true, "snapshot": plan.snapshot.id, "generation": number, "rows": manifest.rows, "plan": steps });
+    let json = json!({ "dry_run": true, "snapshot": plan.id, "generation": number, "rows": plan.rows, "plan": steps });
     Ok(Outcome::new(json, text))
 }
 
@@ -186,6 +191,15 @@ fn rollback(site: &Site, dry_run: bool) -> Result<Outcome> {
     let done = super::rollback(site, dry_run)?;
     let (retired, next) = (&done.retired, &done.next);
     let data = next.taken_at.map(|at| site.time(at)).unwrap_or_default();
+    if retired.number == next.number {
+        let (from, to) =
+            (retired.snapshot.as_deref().unwrap_or_default(), next.snapshot.as_deref().unwrap_or_default());
+        let went = if dry_run { "would go" } else { "went" };
+        let text =
+            format!("generation {} {went} back from snapshot {from} to snapshot {to} (data as of {data})", next.number);
+        let json = json!({ "dry_run": dry_run, "taken_back": from, "generation": next.number, "database": next.database, "snapshot": to, "data_until": next.taken_at });
+        return Ok(Outcome::new(json, text));
+    }
     let text = format!(
         "{} generation {} aside; his-switch standby will open generation {} (snapshot {}, data as of {data})",
         if dry_run { "would set" } else { "set" },

@@ -4,7 +4,7 @@ use super::work;
 use crate::cli::Site;
 use crate::db::{Client, Server, reason, sql};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::digest::RecordDigest;
+use crate::formats::digest::{Digested, RecordDigest};
 use crate::formats::snapshot::Table;
 use crate::snapshot::Snapshot;
 use indicatif::ProgressBar;
@@ -48,22 +48,34 @@ fn fill(client: &mut Client, snapshot: &Snapshot, table: &Table, bar: &ProgressB
     }
     let context = context! { table => table.table.sql(), columns => table.columns.clone(), freeze };
     let text = sql::render(crate::sql!("load/copy_in.sql"), context)?;
-    let mut source = snapshot.csv(table)?;
-    let mut writer = tx.copy_in(&text).cannot(doing())?;
+    copy_in(&mut tx, &text, &mut snapshot.csv(table)?, table.rows, &doing(), |bytes| bar.inc(bytes))?;
+    tx.commit().cannot(doing())
+}
+
+/// Sends all of `source`, in which there must be so many rows.
+pub(super) fn copy_in(
+    tx: &mut Transaction,
+    statement: &str,
+    source: &mut impl Read,
+    expected: u64,
+    doing: &str,
+    mut sent: impl FnMut(u64),
+) -> Result<()> {
+    let mut writer = tx.copy_in(statement).cannot(doing)?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let read = fully(&mut source, &mut piece).cannot(format!("read '{}' of the snapshot", table.file))?;
+        let read = fully(source, &mut piece).cannot(format!("{doing}: read the snapshot"))?;
         if read == 0 {
             break;
         }
-        writer.write_all(&piece[..read]).map_err(|e| of_the_server(e, &doing()))?;
-        bar.inc(read as u64);
+        writer.write_all(&piece[..read]).map_err(|e| of_the_server(e, doing))?;
+        sent(read as u64);
     }
-    let rows = writer.finish().map_err(|e| refused_row(&e, table))?;
-    if rows != table.rows {
-        return Err(Error::damaged(doing(), format!("{rows} rows arrived (expected {})", table.rows)));
+    let rows = writer.finish().map_err(|e| refused_row(&e, doing))?;
+    if rows != expected {
+        return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {expected})")));
     }
-    tx.commit().cannot(doing())
+    Ok(())
 }
 
 /// Reads until the piece is full or the source ends: a decompressor gives small pieces.
@@ -92,9 +104,9 @@ fn of_the_server(error: io::Error, doing: &str) -> Error {
     Error::new(exit, doing, reason)
 }
 
-fn refused_row(error: &postgres::Error, table: &Table) -> Error {
+fn refused_row(error: &postgres::Error, doing: &str) -> Error {
     let (exit, reason, hint) = reason::of(error);
-    let told = Error::new(exit, format!("fill '{}'", table.table), reason);
+    let told = Error::new(exit, doing, reason);
     // Classes 22 and 23: a value or a rule; anything else is the server's trouble, not the row's.
     let of_a_row = error.code().is_some_and(|c| c.code().starts_with("22") || c.code().starts_with("23"));
     match hint {
@@ -106,27 +118,13 @@ fn refused_row(error: &postgres::Error, table: &Table) -> Error {
 
 fn verify(client: &mut Client, table: &Table) -> Result<()> {
     let doing = || format!("verify '{}' on the standby", table.table);
-    let mut digest = RecordDigest::default();
-    if !table.columns.is_empty() {
-        let mut tx = client.transaction().cannot(doing())?;
-        pin(&mut tx, &table.timezone, &table.search_path).cannot(doing())?;
-        let context = context! { table => table.table.sql(), columns => table.columns.clone(), partitioned => table.described.partitioned, filter => () };
-        let text = sql::render(crate::sql!("snapshot/copy.sql"), context)?;
-        let mut reader = tx.copy_out(&text).cannot(doing())?;
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            let read = fully(&mut reader, &mut piece).map_err(|e| of_the_server(e, &doing()))?;
-            digest.update(&piece[..read]);
-            // Asked once more after its end, the driver would take the next message for a row.
-            if read < piece.len() {
-                break;
-            }
-        }
-        drop(reader);
-        tx.commit().cannot(doing())?;
+    if table.columns.is_empty() {
+        return Ok(());
     }
-    let found = digest.finish().ok_or_else(|| Error::damaged(doing(), "the server's answer is cut off"))?;
-    if table.columns.is_empty() || (found.rows, &found.digest) == (table.rows, &table.digest) {
+    let mut tx = client.transaction().cannot(doing())?;
+    let found = read_back(&mut tx, table, &doing())?;
+    tx.commit().cannot(doing())?;
+    if (found.rows, &found.digest) == (table.rows, &table.digest) {
         return Ok(());
     }
     let reason = format!(
@@ -137,7 +135,32 @@ fn verify(client: &mut Client, table: &Table) -> Result<()> {
         .hint("the unfinished database is dropped. Run his-snapshot verify; if the snapshot is sound, standby and primary write a value of this table differently: compare server versions, locales and extensions."))
 }
 
-fn pin(tx: &mut Transaction, timezone: &str, search_path: &str) -> Result<(), postgres::Error> {
+/// All rows of a table as the server writes them.
+pub(super) fn read_back(tx: &mut Transaction, table: &Table, doing: &str) -> Result<Digested> {
+    pin(tx, &table.timezone, &table.search_path).cannot(doing)?;
+    let context = context! { table => table.table.sql(), columns => table.columns.clone(), partitioned => table.described.partitioned, filter => () };
+    digest(tx, &sql::render(crate::sql!("snapshot/copy.sql"), context)?, doing)
+}
+
+/// What a COPY sends.
+pub(super) fn digest(tx: &mut Transaction, statement: &str, doing: &str) -> Result<Digested> {
+    let mut digest = RecordDigest::default();
+    let mut reader = tx.copy_out(statement).cannot(doing)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = fully(&mut reader, &mut piece).map_err(|e| of_the_server(e, doing))?;
+        digest.update(&piece[..read]);
+        // Asked once more after its end, the driver would take the next message for a row.
+        if read < piece.len() {
+            break;
+        }
+    }
+    drop(reader);
+    digest.finish().ok_or_else(|| Error::damaged(doing, "the server's answer is cut off"))
+}
+
+/// Pins what the text of a value depends on, for the rest of the transaction.
+pub(super) fn pin(tx: &mut Transaction, timezone: &str, search_path: &str) -> Result<(), postgres::Error> {
     let text = sql::render(crate::sql!("snapshot/session.sql"), context! { timezone, search_path });
     // The template is ours and its parameters are set: rendering cannot fail but by a mistake in it.
     tx.batch_execute(&text.unwrap_or_default())

@@ -6,7 +6,7 @@ use super::{Accept, primary};
 use crate::cli::Site;
 use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
-use crate::formats::snapshot::{Manifest, Table};
+use crate::formats::snapshot::{Kind, Manifest, Table};
 use crate::formats::sums;
 use crate::snapshot::{self, Snapshot};
 use crate::standby::{self, CLOSED_DATABASE, Gate, Generation};
@@ -103,21 +103,24 @@ pub struct Before<'a> {
     pub generation: &'a Generation,
     /// `None`: it is no more in the store.
     pub snapshot: Option<Snapshot>,
+    /// The full one that it stands on, when it is a delta: only a full one has every row.
+    pub full: Option<Snapshot>,
 }
 
 impl<'a> Before<'a> {
     pub fn of(site: &Site, all: &'a [Generation]) -> Option<Before<'a>> {
         let generation =
             all.iter().filter(|g| g.verified && !g.retired && g.number != CLOSED_DATABASE).max_by_key(|g| g.number)?;
-        let id = generation.snapshot.as_deref();
-        let snapshot = id.and_then(|id| match snapshot::open(&site.store, Some(id)) {
+        let open = |id: &str| match snapshot::open(&site.store, Some(id)) {
             Ok(snapshot) => Some(snapshot),
             Err(e) => {
                 log::info!("{e}");
                 None
             }
-        });
-        Some(Before { generation, snapshot })
+        };
+        let snapshot = generation.snapshot.as_deref().and_then(open);
+        let full = snapshot.as_ref().and_then(|s| s.manifest.chain.as_ref()).and_then(|chain| open(&chain.full));
+        Some(Before { generation, snapshot, full })
     }
 
     /// A snapshot of another server is loaded, but hardly ever what was meant.
@@ -132,15 +135,21 @@ impl<'a> Before<'a> {
         }
     }
 
+    /// The snapshot whose rows the new one's are compared with.
+    fn every_row(&self) -> Option<&Snapshot> {
+        let own = self.snapshot.as_ref().filter(|s| s.manifest.kind == Kind::Full);
+        own.or(self.full.as_ref())
+    }
+
     fn table(&self, table: &Table) -> Option<(&Snapshot, &Table)> {
-        let snapshot = self.snapshot.as_ref()?;
+        let snapshot = self.every_row()?;
         Some((snapshot, snapshot.manifest.tables.iter().find(|t| t.table == table.table)?))
     }
 
     /// Rows of each table before; from the generation itself when its snapshot is gone.
     fn rows(&self, standby: &Server, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
         if let Some(snapshot) = &self.snapshot {
-            return Ok(snapshot.manifest.tables.iter().map(|t| (t.table.to_string(), t.rows)).collect());
+            return Ok(snapshot.manifest.tables.iter().map(|t| (t.table.to_string(), t.rows_there())).collect());
         }
         let path = super::build::own_path(&manifest.primary);
         let mut client = super::work::session(standby, &self.generation.database, &path)?;
@@ -170,12 +179,12 @@ pub fn require_not_shrunken(
     let mut shrunken = Vec::new();
     for table in &manifest.tables {
         let Some(old) = rows.get(&table.table.to_string()).copied() else { continue };
-        let lost = Change { compared_rows: old, lost_rows: old.saturating_sub(table.rows) };
+        let lost = Change { compared_rows: old, lost_rows: old.saturating_sub(table.rows_there()) };
         if lost.exceeds(limit) {
             shrunken.push(format!(
                 "'{}' has {} rows, {:.1} % fewer than the {old} before",
                 table.table,
-                table.rows,
+                table.rows_there(),
                 lost.percent()
             ));
         }
@@ -186,7 +195,7 @@ pub fn require_not_shrunken(
 /// Refuses a snapshot in which more than `max_change` percent of a table's rows are gone or changed, unless accepted.
 pub fn require_not_changed(doing: &str, site: &Site, before: &Before, now: &Snapshot, accept: Accept) -> Result<()> {
     let limit = site.profile.limits.max_change;
-    if before.snapshot.is_none() {
+    if before.every_row().is_none() {
         site.talk.say(format!(
             "the snapshot of generation {} is no more in the store: only row counts are compared with it",
             before.generation.number

@@ -2,13 +2,17 @@
 //!
 //! `plan` decides, `guards` refuse, `build` does the work in a database that nobody sees: schema (`schema`),
 //! data in and read back (`fill`), `foreign_keys`, `settle` (numbers, owners, gate and capture). The rename that
-//! publishes it is the last step, so a killed load leaves nothing but a database that the next run sweeps.
+//! publishes it is the last step, so a killed load leaves nothing but a database that the next run sweeps. A delta
+//! brings the newest generation forward instead (`delta`), or a new one, where the newest is not of its parent (`chain`).
 
+mod back;
 mod build;
+mod chain;
 mod change;
 mod check;
 mod cli;
 mod database;
+mod delta;
 mod fill;
 mod foreign_keys;
 mod guards;
@@ -92,61 +96,81 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
     for left in database::sweep(&standby)? {
         site.talk.say(format!("dropped '{left}', which an unfinished run had left behind"));
     }
-    let id = plan.snapshot.id.clone();
-    let rows = plan.snapshot.manifest.rows;
     if let Some(there) = &plan.loaded {
         // A run killed between publishing and dropping left this to us.
         let (dropped, kept) = drop_old(site, &standby, there.number);
-        return Ok(Loaded {
-            snapshot: id,
-            generation: there.number,
-            database: there.database.clone(),
-            rows,
-            verified: there.verified,
-            seconds: started.elapsed().as_secs_f64(),
-            new: false,
-            dangling: Vec::new(),
-            left_out: Vec::new(),
-            dropped,
-            kept,
-        });
+        return Ok(Loaded { dropped, kept, new: false, ..plan.loaded_as(there.number, &there.database, started) });
     }
-    let number = claim(site, &plan)?;
+    match plan.chain.from.clone() {
+        Some(generation) => forward(site, &standby, &plan, &generation, accept, started),
+        None => build_new(site, &standby, &plan, accept, started),
+    }
+}
+
+/// Brings the newest generation forward.
+fn forward(
+    site: &Site,
+    standby: &Server,
+    plan: &Plan,
+    generation: &Generation,
+    accept: Accept,
+    started: Instant,
+) -> Result<Loaded> {
+    let (number, database) = (generation.number, generation.database.as_str());
+    site.talk.say(format!("bringing generation {number} forward to snapshot {}", plan.id));
+    for snapshot in &plan.chain.deltas {
+        let applied = delta::apply(site, standby, database, snapshot, delta::Ground::Generation, accept);
+        noted(site, plan, number, applied)?;
+    }
+    let detail = json!({ "snapshot": plan.id, "generation": number, "database": database, "rows": plan.rows, "deltas": plan.chain.deltas.len(), "seconds": started.elapsed().as_secs_f64() });
+    site.store.journal().write(&site.by, "load", None, "done", detail)?;
+    Ok(plan.loaded_as(number, database, started))
+}
+
+/// Builds a new generation of a full snapshot, and brings it forward before anybody sees it.
+fn build_new(site: &Site, standby: &Server, plan: &Plan, accept: Accept, started: Instant) -> Result<Loaded> {
+    let number = claim(site, plan)?;
     let name = standby.database();
     let (loading, published) = (Generation::loading_name(name, number), Generation::database_name(name, number));
-    site.talk.say(format!("loading snapshot {id} as generation {number}"));
-    let built = build::run(site, &standby, &plan, number, &loading)
-        .and_then(|built| database::rename(&standby, &loading, &published).map(|()| built));
-    let built = match built {
-        Ok(built) => built,
-        Err(error) => {
-            // Best effort: what is left here is swept by the next run.
-            if standby.answers("postgres") {
-                let _ = database::drop(&standby, &loading);
-            }
-            let detail = json!({ "snapshot": id, "generation": number, "exit": error.exit().code() });
-            if let Err(e) = site.store.journal().write(&site.by, "load", None, "failed", detail) {
-                site.talk.warn(e.to_string());
-            }
-            return Err(error);
-        }
-    };
+    site.talk.say(format!("loading snapshot {} as generation {number}", plan.id));
+    let built = built(site, standby, plan, number, &loading, accept)
+        .and_then(|built| database::rename(standby, &loading, &published).map(|()| built));
+    if built.is_err() && standby.answers("postgres") {
+        // Best effort: what is left here is swept by the next run.
+        let _ = database::drop(standby, &loading);
+    }
+    let built = noted(site, plan, number, built)?;
     let seconds = started.elapsed().as_secs_f64();
-    let detail = json!({ "snapshot": id, "generation": number, "database": published, "rows": rows, "dangling": built.dangling, "left_out": built.left_out, "seconds": seconds });
+    let detail = json!({ "snapshot": plan.id, "generation": number, "database": published, "rows": plan.rows, "dangling": built.dangling, "left_out": built.left_out, "seconds": seconds });
     site.store.journal().write(&site.by, "load", None, "done", detail)?;
-    let (dropped, kept) = drop_old(site, &standby, number);
-    Ok(Loaded {
-        snapshot: id,
-        generation: number,
-        database: published,
-        rows,
-        verified: true,
-        seconds: started.elapsed().as_secs_f64(),
-        new: true,
-        dangling: built.dangling,
-        left_out: built.left_out,
-        dropped,
-        kept,
+    let (dropped, kept) = drop_old(site, standby, number);
+    let loaded = plan.loaded_as(number, &published, started);
+    Ok(Loaded { dangling: built.dangling, left_out: built.left_out, dropped, kept, ..loaded })
+}
+
+/// The full snapshot of the plan in a database of its own, and its deltas on it.
+fn built(
+    site: &Site,
+    standby: &Server,
+    plan: &Plan,
+    number: u64,
+    database: &str,
+    accept: Accept,
+) -> Result<build::Built> {
+    let built = build::run(site, standby, plan.full()?, number, database)?;
+    for snapshot in &plan.chain.deltas {
+        delta::apply(site, standby, database, snapshot, delta::Ground::NewGeneration, accept)?;
+    }
+    Ok(built)
+}
+
+/// What hindered a load is in the journal; a proof that failed makes the next snapshot a full one.
+fn noted<T>(site: &Site, plan: &Plan, number: u64, outcome: Result<T>) -> Result<T> {
+    outcome.inspect_err(|error| {
+        let detail = json!({ "snapshot": plan.id, "generation": number, "exit": error.exit().code() });
+        if let Err(e) = site.store.journal().write(&site.by, "load", None, "failed", detail) {
+            site.talk.warn(e.to_string());
+        }
     })
 }
 
@@ -171,16 +195,20 @@ pub fn for_drill(site: &Site, database: &str, number: u64) -> Result<(String, u6
     let standby = site.profile.standby()?.named(PROGRAM);
     let plan = plan::of_drill(site, &standby)?;
     database::drop(&standby, database)?;
-    build::run(site, &standby, &plan, number, database)?;
-    Ok((plan.snapshot.id.clone(), plan.snapshot.manifest.rows))
+    built(site, &standby, &plan, number, database, Accept { shrink: true, change: true })?;
+    Ok((plan.id, plan.rows))
 }
 
 /// Restores a snapshot into `database` of any server, as the primary was: nothing of a standby is in it. `site` has no
 /// `[[numbers]]`. The rows are read back and compared as at every load. Returns them and the snapshot's id.
 pub fn restore(site: &Site, server: &Server, snapshot: Option<&str>, database: &str) -> Result<(String, u64)> {
     let plan = plan::of_restore(site, server, snapshot)?;
-    build::primary(site, server, &plan, database)?;
-    Ok((plan.snapshot.id.clone(), plan.snapshot.manifest.rows))
+    build::primary(site, server, plan.full()?, database)?;
+    for snapshot in &plan.chain.deltas {
+        let accept = Accept { shrink: true, change: true };
+        delta::apply(site, server, database, snapshot, delta::Ground::Plain, accept)?;
+    }
+    Ok((plan.id, plan.rows))
 }
 
 /// Drops a database of a server that is all a drill's own.

@@ -1,18 +1,22 @@
 //! What a load would do, decided before anything is touched; a dry run prints it.
 
+use super::chain::Chain;
 use super::guards::{self, Before};
-use super::{Accept, PROGRAM, database, retire};
+use super::{Accept, Loaded, PROGRAM, database, retire};
 use crate::cli::Site;
 use crate::db::Server;
 use crate::error::{Cannot, Error, Result};
 use crate::snapshot::{self, Snapshot};
 use crate::standby::Generation;
+use std::time::Instant;
 
 /// A load that may be done.
 pub struct Plan {
-    pub snapshot: Snapshot,
-    /// Of its SHA256SUMS.
-    pub sums_sha256: String,
+    /// What is loaded, and what that is applied to.
+    pub chain: Chain,
+    /// Id of the snapshot that is asked for, and its rows on the primary.
+    pub id: String,
+    pub rows: u64,
     /// The generation that holds exactly this snapshot already and is the next to be opened: nothing to do.
     pub loaded: Option<Generation>,
     /// Databases of unfinished runs.
@@ -23,14 +27,37 @@ pub struct Plan {
     pub superfluous: Vec<String>,
 }
 
+impl Plan {
+    /// What a new generation is built of.
+    pub fn full(&self) -> Result<&Snapshot> {
+        let doing = || format!("load snapshot '{}'", self.id);
+        self.chain.full.as_ref().ok_or_else(|| Error::failed(doing(), "its full snapshot was not opened"))
+    }
+
+    /// What is told of it when it is done.
+    pub(super) fn loaded_as(&self, number: u64, database: &str, started: Instant) -> Loaded {
+        Loaded {
+            snapshot: self.id.clone(),
+            generation: number,
+            database: database.to_owned(),
+            rows: self.rows,
+            verified: true,
+            seconds: started.elapsed().as_secs_f64(),
+            new: true,
+            dangling: Vec::new(),
+            left_out: Vec::new(),
+            dropped: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+}
+
 /// Plans the load of a snapshot, the newest when `id` is `None`; every guard is asked.
 pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
     let snapshot = snapshot::open(&site.store, id)?;
     let doing = format!("load snapshot '{}'", snapshot.id);
     require_usable(&doing, site, &snapshot)?;
-    snapshot.verify_files()?;
     let sums_sha256 = snapshot.sums_sha256()?;
-
     let standby = site.profile.standby()?.named(PROGRAM);
     require_server(&standby)?;
     let all = Generation::all(&standby)?;
@@ -43,28 +70,36 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
     // One that was opened is written, so the same snapshot may be wanted fresh again.
     let loaded = newest.filter(same).filter(|g| g.opened_event.is_none()).cloned();
     let highest_seen = highest(&standby, &all, &sweep)?;
+    let rolled_back = |g: &&Generation| (g.retired && same(g)) || g.rolled_back.as_deref() == Some(&*snapshot.id);
+    if loaded.is_none()
+        && id.is_none()
+        && let Some(back) = all.iter().find(rolled_back)
+    {
+        return Err(Error::refused(doing, format!("it was rolled back (generation {})", back.number)).hint(format!(
+            "take a new snapshot first; or, if this one is wanted after all, name it: his-load-standby {}.",
+            snapshot.id
+        )));
+    }
+    let (ledger_run, id, rows) = (snapshot.manifest.ledger.run, snapshot.id.clone(), snapshot.manifest.rows_there());
+    let chain = Chain::to(site, snapshot, newest)?;
+    chain.verify()?;
     if loaded.is_none() {
-        if id.is_none()
-            && let Some(back) = all.iter().find(|g| g.retired && same(g))
-        {
-            return Err(Error::refused(doing, format!("it was rolled back (generation {})", back.number)).hint(
-                format!(
-                    "take a new snapshot first; or, if this one is wanted after all, name it: his-load-standby {}.",
-                    snapshot.id
-                ),
-            ));
-        }
         guards::require_exported(&doing, site, &standby, &all)?;
-        guards::require_newer_than_merge(&doing, site, snapshot.manifest.ledger.run)?;
-        if let Some(before) = Before::of(site, &all) {
-            before.warn_of_another_primary(site, &snapshot.manifest);
-            guards::require_not_shrunken(&doing, site, &standby, &before, &snapshot.manifest, accept)?;
-            guards::require_not_changed(&doing, site, &before, &snapshot, accept)?;
+        guards::require_newer_than_merge(&doing, site, ledger_run)?;
+        // Deltas have guards of their own, while they are applied.
+        if let (Some(before), Some(full)) = (Before::of(site, &all), &chain.full) {
+            before.warn_of_another_primary(site, &full.manifest);
+            let target = &chain.deltas.last().unwrap_or(full).manifest;
+            guards::require_not_shrunken(&doing, site, &standby, &before, target, accept)?;
+            guards::require_not_changed(&doing, site, &before, full, accept)?;
         }
     }
-    let superfluous = retire::superfluous(&all, standby.database(), highest_seen + 1);
+    let superfluous = match &chain.from {
+        Some(_) => Vec::new(),
+        None => retire::superfluous(&all, standby.database(), highest_seen + 1),
+    };
     let superfluous = superfluous.iter().map(|g| g.database.clone()).collect();
-    Ok(Plan { snapshot, sums_sha256, loaded, sweep, highest_seen, superfluous })
+    Ok(Plan { chain, id, rows, loaded, sweep, highest_seen, superfluous })
 }
 
 /// The newest snapshot, for a database that replaces nothing.
@@ -76,19 +111,16 @@ pub fn of_drill(site: &Site, standby: &Server) -> Result<Plan> {
 pub fn of_restore(site: &Site, standby: &Server, id: Option<&str>) -> Result<Plan> {
     let snapshot = snapshot::open(&site.store, id)?;
     require_usable(&format!("load snapshot '{}'", snapshot.id), site, &snapshot)?;
-    snapshot.verify_files()?;
+    let (id, rows) = (snapshot.id.clone(), snapshot.manifest.rows_there());
+    let chain = Chain::to(site, snapshot, None)?;
+    chain.verify()?;
     require_server(standby)?;
-    let sums_sha256 = snapshot.sums_sha256()?;
-    Ok(Plan { snapshot, sums_sha256, loaded: None, sweep: Vec::new(), highest_seen: 0, superfluous: Vec::new() })
+    Ok(Plan { chain, id, rows, loaded: None, sweep: Vec::new(), highest_seen: 0, superfluous: Vec::new() })
 }
 
 /// The snapshot is one that this version and this profile can load.
 fn require_usable(doing: &str, site: &Site, snapshot: &Snapshot) -> Result<()> {
     let manifest = &snapshot.manifest;
-    if manifest.kind != "full" {
-        return Err(Error::refused(doing, format!("it is a {} (this version loads full snapshots)", manifest.kind))
-            .hint("take a full one: his-snapshot --full."));
-    }
     if manifest.site != site.profile.site.code {
         return Err(Error::refused(
             doing,

@@ -81,11 +81,12 @@ pub fn drop_old(site: &Site, standby: &Server, newest: u64) -> Result<(Vec<Strin
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolledBack {
     pub retired: Generation,
-    /// The one that will be opened now.
+    /// The one that will be opened now: the same, as it was before, when a delta was taken back.
     pub next: Generation,
 }
 
-/// Sets the newest generation aside, so that the one before it is opened next.
+/// Takes the last delta back from the newest generation, or, when there is none, sets the generation aside, so that the one
+/// before it is opened next.
 pub fn rollback(site: &Site, dry_run: bool) -> Result<RolledBack> {
     let _lock = site.store.lock(Kind::Load, &site.by)?;
     let standby = site.profile.standby()?.named(PROGRAM);
@@ -93,7 +94,12 @@ pub fn rollback(site: &Site, dry_run: bool) -> Result<RolledBack> {
     let all = Generation::all(&standby)?;
     guards::require_closed(doing, &all)?;
     guards::require_exported(doing, site, &standby, &all)?;
-    let unfinished = begun(site)?.and_then(|number| all.iter().find(|g| g.number == number && g.retired));
+    if let Some(done) = take_delta_back(site, &standby, &all, dry_run)? {
+        return Ok(done);
+    }
+    let unfinished = begun(site)?
+        .and_then(|detail| detail["retired"].as_u64())
+        .and_then(|number| all.iter().find(|g| g.number == number && g.retired));
     let newest = match unfinished {
         // A run that was killed after it had done its work: finish it, and do not go back one more.
         Some(retired) => retired,
@@ -130,9 +136,38 @@ pub fn rollback(site: &Site, dry_run: bool) -> Result<RolledBack> {
     Ok(done)
 }
 
-/// The generation that a rollback began to retire without saying that it was done.
-fn begun(site: &Site) -> Result<Option<u64>> {
+/// When the newest generation came forward by a delta, the state before is that of the delta's parent.
+fn take_delta_back(site: &Site, standby: &Server, all: &[Generation], dry_run: bool) -> Result<Option<RolledBack>> {
+    let Some(newest) = Generation::newest(all) else { return Ok(None) };
+    let journal = site.store.journal();
+    let detail = |delta: &Option<String>| json!({ "generation": newest.number, "database": newest.database, "taken_back": delta });
+    // A run that was killed after it had done its work: finish it, and do not go back one more.
+    let unfinished = begun(site)?.and_then(|detail| detail["taken_back"].as_str().map(str::to_owned));
+    if let Some(delta) = unfinished
+        && newest.rolled_back.as_deref() == Some(&*delta)
+    {
+        if !dry_run {
+            journal.write(&site.by, "rollback", None, "done", detail(&Some(delta.clone())))?;
+        }
+        let retired = Generation { snapshot: Some(delta), ..newest.clone() };
+        return Ok(Some(RolledBack { retired, next: newest.clone() }));
+    }
+    let Some(next) = super::back::before(standby, newest)?.filter(|_| newest.opened_event.is_none()) else {
+        return Ok(None);
+    };
+    let doing = format!("go back to snapshot '{}'", next.snapshot.as_deref().unwrap_or_default());
+    guards::require_newer_than_merge(&doing, site, next.ledger_run)?;
+    if !dry_run {
+        journal.write(&site.by, "rollback", None, "begun", detail(&newest.snapshot))?;
+        super::back::go(standby, newest)?;
+        journal.write(&site.by, "rollback", None, "done", detail(&newest.snapshot))?;
+    }
+    Ok(Some(RolledBack { retired: newest.clone(), next }))
+}
+
+/// What a rollback began and did not say that it had done.
+fn begun(site: &Site) -> Result<Option<serde_json::Value>> {
     let (acts, _) = site.store.journal().read()?;
-    let last = acts.iter().rev().find(|a| a.act == "rollback" || a.act == "load");
-    Ok(last.filter(|a| a.act == "rollback" && a.result == "begun").and_then(|a| a.detail["retired"].as_u64()))
+    let last = acts.into_iter().rev().find(|a| a.act == "rollback" || a.act == "load");
+    Ok(last.filter(|a| a.act == "rollback" && a.result == "begun").map(|a| a.detail))
 }

@@ -182,7 +182,7 @@ fn split(script: &str) -> Vec<Statement> {
 }
 
 /// Fills the materialized views, those that others are made of first. One that cannot be filled is said by name.
-pub fn refresh(client: &mut Client) -> Result<Vec<String>> {
+pub fn refresh(client: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
     let views = client.query(crate::sql!("load/materialized_views.sql"), &[]).cannot("list the materialized views")?;
     let mut failed = Vec::new();
     for row in views {

@@ -4,10 +4,11 @@ use crate::catalog::Name;
 use crate::cli::Site;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Result};
-use crate::formats::snapshot::Manifest;
+use crate::formats::snapshot::{Manifest, Sequence};
 use crate::profile::Numbers;
 use crate::standby::roles::{self, Wanted};
 use minijinja::context;
+use postgres::GenericClient;
 use std::collections::BTreeSet;
 
 /// Makes the roles that the schema mentions: window roles with login, all others without.
@@ -38,14 +39,7 @@ pub fn roles(site: &Site, standby: &Server, manifest: &Manifest) -> Result<()> {
 
 /// Puts every sequence where the primary's stood, and gives those with a block theirs.
 pub fn sequences(client: &mut Client, site: &Site, manifest: &Manifest) -> Result<()> {
-    let rows = client.query(crate::sql!("load/sequences.sql"), &[]).cannot("list the sequences of the standby")?;
-    let there: BTreeSet<Name> = rows.iter().map(|r| Name { schema: r.get(0), name: r.get(1) }).collect();
-    for sequence in manifest.sequences.iter().filter(|s| there.contains(&s.sequence)) {
-        let text = sql::render(crate::sql!("load/sequence.sql"), context! { sequence => sequence.sequence.sql() })?;
-        client
-            .query(&text, &[&sequence.last_value, &sequence.is_called])
-            .cannot(format!("set the sequence '{}'", sequence.sequence))?;
-    }
+    let there = set_sequences(client, manifest.sequences.iter().collect())?;
     for numbers in &site.profile.numbers {
         let Numbers::Block { sequence, first, last } = numbers else { continue };
         let doing = || format!("give the sequence '{sequence}' its emergency block");
@@ -59,14 +53,39 @@ pub fn sequences(client: &mut Client, site: &Site, manifest: &Manifest) -> Resul
     Ok(())
 }
 
+/// Sets those of the sequences that are there, and says which are.
+fn set_sequences(client: &mut impl GenericClient, wanted: Vec<&Sequence>) -> Result<BTreeSet<Name>> {
+    let rows = client.query(crate::sql!("load/sequences.sql"), &[]).cannot("list the sequences of the standby")?;
+    let there: BTreeSet<Name> = rows.iter().map(|r| Name { schema: r.get(0), name: r.get(1) }).collect();
+    for sequence in wanted.into_iter().filter(|s| there.contains(&s.sequence)) {
+        let text = sql::render(crate::sql!("load/sequence.sql"), context! { sequence => sequence.sequence.sql() })?;
+        client
+            .query(&text, &[&sequence.last_value, &sequence.is_called])
+            .cannot(format!("set the sequence '{}'", sequence.sequence))?;
+    }
+    Ok(there)
+}
+
+/// Puts the sequences without a block where the primary's stood; those with one go on by themselves.
+pub fn follow(client: &mut impl GenericClient, site: &Site, manifest: &Manifest) -> Result<()> {
+    let blocks = |name: &Name| {
+        site.profile.numbers.iter().any(|n| matches!(n, Numbers::Block { sequence, .. } if sequence == name))
+    };
+    let followed = manifest.sequences.iter().filter(|s| !blocks(&s.sequence));
+    set_sequences(client, followed.collect()).map(drop)
+}
+
 /// Raises the numbers that the HIS keeps in tables.
-pub fn table_numbers(client: &mut Client, site: &Site) -> Result<()> {
+pub fn table_numbers(client: &mut impl GenericClient, site: &Site, only: Option<&Name>) -> Result<()> {
     for numbers in &site.profile.numbers {
         let (table, column, jump, start) = match numbers {
             Numbers::Block { .. } => continue,
             Numbers::Jump { table, column, jump } => (table, column, Some(jump), None),
             Numbers::Start { table, column, start } => (table, column, None, Some(start)),
         };
+        if only.is_some_and(|only| only != table) {
+            continue;
+        }
         let text =
             sql::render(crate::sql!("load/table_number.sql"), context! { table => table.sql(), column, jump, start })?;
         client.batch_execute(&text).cannot(format!("raise the numbers in '{column}' of '{table}'")).map_err(|e| {

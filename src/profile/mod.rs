@@ -73,6 +73,8 @@ pub struct Store {
     pub keep_daily: u32,
     pub keep_weekly: u32,
     pub compress: bool,
+    /// How old the full snapshot may be that a delta stands on, at the end of its chain; zero: every snapshot is full.
+    pub full_every: Duration,
     /// How long after an event was signed off its rows may be wiped; never without it.
     pub wipe_after: Option<Duration>,
 }

@@ -154,8 +154,16 @@ fn site(mut s: Section) -> Site {
 fn store(mut s: Section, base: &Path) -> Store {
     let dir = base.join(s.required("dir"));
     let mirror = s.text("mirror").map(|m| base.join(m));
-    let mut store =
-        Store { dir, mirror, keep_recent: 8, keep_daily: 7, keep_weekly: 4, compress: true, wipe_after: None };
+    let mut store = Store {
+        dir,
+        mirror,
+        keep_recent: 8,
+        keep_daily: 7,
+        keep_weekly: 4,
+        compress: true,
+        full_every: Duration::ZERO,
+        wipe_after: None,
+    };
     for (name, count) in s.counts("keep") {
         let place = match name.as_str() {
             "recent" => &mut store.keep_recent,
@@ -175,6 +183,7 @@ fn store(mut s: Section, base: &Path) -> Store {
         s.bad("keep", "'recent' is 0 (expected 1 or more)");
     }
     store.compress = s.choice("compress", &["zstd", "none"]) == "zstd";
+    store.full_every = s.time("full_every").unwrap_or_default();
     store.wipe_after = s.time("wipe_after");
     s.done();
     store

@@ -187,7 +187,7 @@ fn list_all(site: &Site) -> Result<Outcome> {
                     l.id.clone(),
                     site.time(m.taken_at),
                     age_in_words(age),
-                    m.kind.clone(),
+                    m.kind.to_string(),
                     m.tables.len().to_string(),
                     m.rows.to_string(),
                     in_units(m.bytes),

@@ -35,6 +35,12 @@ impl Own {
         Own { timezone: "UTC".to_owned(), search_path: "pg_catalog".to_owned() }
     }
 
+    /// As [`Own::pinned`], but functions find what they name without a schema: the planner may call one that an index is of.
+    #[must_use]
+    pub fn naming(&self) -> Own {
+        Own { search_path: self.search_path.clone(), ..Own::pinned() }
+    }
+
     /// The database's own, as a new session of a HIS client has them.
     fn of(plain: &mut Client) -> Result<Own> {
         let row = plain

@@ -109,8 +109,8 @@ impl Snapshot {
     pub fn verify_files(&self) -> Result<()> {
         self.seal.require(&self.path)?;
         let listed = sums::files_below(&self.path).cannot(format!("verify '{}'", self.path.display()))?;
-        match self.manifest.tables.iter().find(|t| !listed.contains(&t.file)) {
-            Some(t) => Err(Error::damaged(format!("use '{}'", self.path.display()), format!("{}: missing", t.file))),
+        match self.manifest.files().find(|file| !listed.iter().any(|name| name == file)) {
+            Some(file) => Err(Error::damaged(format!("use '{}'", self.path.display()), format!("{file}: missing"))),
             None => Ok(()),
         }
     }
@@ -123,13 +123,17 @@ impl Snapshot {
 
     /// The CSV of one table, decompressed.
     pub fn csv(&self, table: &Table) -> Result<Box<dyn Read + Send>> {
-        let path = self.path.join(&table.file);
-        self.seal.open(&path).cannot(format!("read '{}'", path.display()))
+        self.file(&table.file)
     }
 
     /// The CSV of one table of the merge ledger, decompressed.
     pub fn ledger_csv(&self, table: &LedgerTable) -> Result<Box<dyn Read + Send>> {
-        let path = self.path.join(&table.file);
+        self.file(&table.file)
+    }
+
+    /// The CSV of a file that its manifest names, decompressed.
+    pub fn file(&self, file: &str) -> Result<Box<dyn Read + Send>> {
+        let path = self.path.join(file);
         self.seal.open(&path).cannot(format!("read '{}'", path.display()))
     }
 }
@@ -166,11 +170,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
         return Err(format!("{MANIFEST}: its format is {} (expected {FORMAT})", format.format));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| format!("{MANIFEST}: {e}"))?;
-    let mut files = manifest.tables.iter().map(|t| &t.file).chain(manifest.ledger_tables.iter().map(|t| &t.file));
-    match files.find(|file| !sums::is_name(file)) {
-        Some(file) => Err(format!("{MANIFEST}: it names the file '{file}', which is not in the snapshot")),
-        None => Ok(manifest),
+    if let Some(file) = manifest.files().find(|file| !sums::is_name(file)) {
+        return Err(format!("{MANIFEST}: it names the file '{file}', which is not in the snapshot"));
     }
+    Ok(manifest)
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 //! `take` makes one. A leading session (`leader`) locks DDL out, exports the database snapshot and reads what the
 //! database is; workers (`tables`) copy the tables of that very instant (P1) into hashed files (`sink`) while
 //! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
-//! table's COPY is says `plan`, which `check` asks too. The directory gets its name last (P3).
+//! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). The directory gets its name last (P3).
 
+mod chain;
+mod changes;
 mod check;
 mod cli;
 mod copy;
+mod delta;
 mod findings;
+mod keys;
 mod leader;
 mod list;
 mod origin;
@@ -21,6 +25,7 @@ mod take;
 mod verify;
 mod watch;
 
+pub use chain::{ancestors, parent};
 pub use check::{Checked, check};
 pub use cli::{Cli, main};
 pub use copy::{OfflineCopy, copy, offline_copy};

@@ -16,6 +16,8 @@ pub struct Planned {
     pub filter: Option<String>,
     /// Of the planner's statistics, all partitions together.
     pub estimated_rows: i64,
+    /// Loading raises numbers in it, so its rows on the standby are not those of the primary.
+    pub raised: bool,
 }
 
 impl Planned {
@@ -32,10 +34,24 @@ impl Planned {
         )
     }
 
-    /// Name of its file in the snapshot, without compression's ending. `number` makes it unique whatever the names are.
+    /// Name of a file of it in the snapshot, without compression's ending: its rows are in `data`. `number` makes it unique
+    /// whatever the names are.
     #[must_use]
-    pub fn file(&self, number: usize) -> String {
-        format!("data/{number:04}_{}.csv", file_name(&self.described.name))
+    pub fn file(&self, folder: &str, number: usize) -> String {
+        format!("{folder}/{number:04}_{}.csv", file_name(&self.described.name))
+    }
+
+    /// Columns that tell its rows apart, where all of them are downloaded.
+    #[must_use]
+    pub fn key(&self) -> Option<&[String]> {
+        self.described.row_key().filter(|key| key.iter().all(|c| self.columns.contains(c)))
+    }
+
+    /// Place, among the columns, of the whole number that tells its rows apart.
+    #[must_use]
+    pub fn number_key(&self) -> Option<usize> {
+        let key = self.described.number_key()?;
+        self.columns.iter().position(|c| c == key)
     }
 }
 
@@ -71,7 +87,9 @@ pub fn tables(profile: &Profile, catalog: &Catalog) -> (Vec<Planned>, Vec<Findin
             wrong.push(Finding::of(entry, "no column of it is left to download"));
         }
         let estimated_rows = catalog.leaves(table).iter().map(|leaf| leaf.estimated_rows).sum();
-        planned.push(Planned { described: table.clone(), columns, filter: entry.filter.clone(), estimated_rows });
+        let raised = profile.number_columns(&entry.name).next().is_some();
+        let described = table.clone();
+        planned.push(Planned { described, columns, filter: entry.filter.clone(), estimated_rows, raised });
     }
     if profile.tables.is_empty() {
         wrong.push(Finding::general("the profile names no table"));
@@ -97,7 +115,7 @@ mod tests {
             triggers: Vec::new(),
         };
         let columns = vec!["id".to_owned(), "select".to_owned()];
-        Planned { described, columns, filter: filter.map(str::to_owned), estimated_rows: 0 }
+        Planned { described, columns, filter: filter.map(str::to_owned), estimated_rows: 0, raised: false }
     }
 
     fn copy(partitioned: bool, filter: Option<&str>) -> String {
@@ -119,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_file_name_keeps_letters_and_nothing_that_a_path_or_sha256sum_would_read_otherwise() {
-        assert_eq!(planned(false, None).file(7), "data/0007_门诊.Visit_1.csv");
+        assert_eq!(planned(false, None).file("data", 7), "data/0007_门诊.Visit_1.csv");
         assert_eq!(file_name(&Name { schema: "a\\b\n".to_owned(), name: "../c.d".to_owned() }), "a_b_.___c_d");
     }
 }

@@ -189,6 +189,7 @@ mod tests {
             keep_daily,
             keep_weekly,
             compress: true,
+            full_every: std::time::Duration::ZERO,
             wipe_after: None,
         }
     }

@@ -3,9 +3,12 @@
 use super::leader::LOCK_LIMIT;
 use crate::db::{Server, programs};
 use crate::error::{Cannot, Error, Result};
+use crate::formats::hex;
 use crate::store::durable;
+use sha2::{Digest as _, Sha256};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const DOING: &str = "dump the schema of the primary";
 
@@ -67,6 +70,37 @@ pub fn dump(server: &Server, application: &str, snapshot: &str, path: &Path) -> 
         }
     })
 }
+
+/// SHA-256 of a `schema.dump` as SQL: the same as long as nobody changes the schema.
+pub fn sha256(path: &Path) -> Result<String> {
+    let doing = "compare the schema with that of the last snapshot";
+    let mut command = Command::new(programs::find("pg_restore")?);
+    let mut running = command
+        .arg("--file=-")
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .cannot(doing)?;
+    let mut hash = Sha256::new();
+    if let Some(output) = running.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.cannot(doing)?;
+            if !TELLS_NOTHING.iter().any(|beginning| line.starts_with(beginning)) {
+                hash.update(&line);
+                hash.update(b"\n");
+            }
+        }
+    }
+    match running.wait().cannot(doing)? {
+        ended if ended.success() => Ok(hex(&hash.finalize())),
+        ended => Err(Error::failed(doing, format!("pg_restore ended with {ended}"))),
+    }
+}
+
+/// Lines of a dump that differ from one dump to the next.
+const TELLS_NOTHING: [&[u8]; 3] = [b"-- Dumped ", b"\\restrict ", b"\\unrestrict "];
 
 #[cfg(test)]
 mod tests {

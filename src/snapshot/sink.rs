@@ -1,6 +1,7 @@
 //! Where the CSV of one table goes: digested, compressed and written in a thread of its own, beside the one that reads
 //! from the server.
 
+use crate::formats::census::{Census, Taking};
 use crate::formats::digest::{Digested, RecordDigest};
 use crate::seal::Seal;
 use std::io::{self, Write};
@@ -19,6 +20,8 @@ pub struct Written {
     pub digested: Digested,
     /// Of the file as stored.
     pub sha256: String,
+    /// Of the column that was asked for, where it could be taken.
+    pub census: Option<Census>,
 }
 
 /// Takes the blocks of one CSV.
@@ -30,8 +33,14 @@ pub struct Sink {
 impl Sink {
     /// Starts writing to `path`, which must not be there yet.
     pub fn open(path: PathBuf, seal: Seal, compress: bool) -> Sink {
+        Self::open_taking(path, seal, compress, None)
+    }
+
+    /// As [`Sink::open`]; takes a census of the whole numbers in the column at this place.
+    pub fn open_taking(path: PathBuf, seal: Seal, compress: bool, key: Option<usize>) -> Sink {
         let (send, receive) = sync_channel(WAITING);
-        let thread = std::thread::spawn(move || write(&path, &seal, compress, &receive));
+        let taking = key.map(Taking::of_column);
+        let thread = std::thread::spawn(move || write(&path, &seal, compress, taking, &receive));
         Sink { send, thread }
     }
 
@@ -53,20 +62,30 @@ pub fn file_name(csv: &str, seal: &Seal, compress: bool) -> String {
     seal.name(&if compress { format!("{csv}.zst") } else { csv.to_owned() })
 }
 
-fn write(path: &Path, seal: &Seal, compress: bool, blocks: &Receiver<Vec<u8>>) -> io::Result<Written> {
+fn write(
+    path: &Path,
+    seal: &Seal,
+    compress: bool,
+    mut taking: Option<Taking>,
+    blocks: &Receiver<Vec<u8>>,
+) -> io::Result<Written> {
     let mut out = seal.create(path)?;
     let mut digest = RecordDigest::default();
+    let mut take = |block: &[u8]| match &mut taking {
+        Some(taking) => digest.update_and(block, |record| taking.record(record)),
+        None => digest.update(block),
+    };
     if compress {
         let mut encoder = zstd::Encoder::new(out, LEVEL)?;
         encoder.include_checksum(true)?;
         for block in blocks {
-            digest.update(&block);
+            take(&block);
             encoder.write_all(&block)?;
         }
         out = encoder.finish()?;
     } else {
         for block in blocks {
-            digest.update(&block);
+            take(&block);
             out.write_all(&block)?;
         }
     }
@@ -74,7 +93,7 @@ fn write(path: &Path, seal: &Seal, compress: bool, blocks: &Receiver<Vec<u8>>) -
     let digested = digest
         .finish()
         .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record"))?;
-    Ok(Written { digested, sha256 })
+    Ok(Written { digested, sha256, census: taking.and_then(Taking::finish) })
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! The workers: each joins the database snapshot and copies table after table into its file.
 
 use super::PROGRAM;
+use super::delta::Parent;
+use super::keys::Keys;
 use super::leader::{LOCK_LIMIT, Own};
 use super::plan::Planned;
-use super::sink::{self, Sink};
+use super::sink::{self, Sink, Written};
 use super::watch::Watched;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::snapshot::Table;
+use crate::formats::digest::Digested;
+use crate::formats::snapshot::{Census, Delta, Part, Table};
 use crate::seal::Seal;
 use indicatif::ProgressBar;
 use minijinja::context;
@@ -26,6 +29,8 @@ pub struct Download<'a> {
     pub exported: &'a str,
     pub planned: &'a [Planned],
     pub own: &'a Own,
+    /// What a delta is made against; `None` for a full snapshot.
+    pub parent: Option<&'a Parent>,
     /// The unfinished directory.
     pub dir: PathBuf,
     pub seal: &'a Seal,
@@ -33,11 +38,11 @@ pub struct Download<'a> {
     pub bar: &'a ProgressBar,
 }
 
-/// A table in its file, and the hash of the file as stored.
+/// A table in its files, and the hash of each file as stored.
 #[derive(Debug, Clone)]
 pub struct Stored {
     pub table: Table,
-    pub sha256: String,
+    pub files: Vec<(String, String)>,
 }
 
 /// The tables that wait, by their place in the profile.
@@ -115,15 +120,59 @@ impl Download<'_> {
 
     fn table(&self, client: &mut Client, place: usize) -> Result<Stored> {
         let planned = &self.planned[place];
-        let doing = format!("download '{}'", planned.described.name);
-        let settings = if planned.filter.is_some() { self.own.clone() } else { Own::pinned() };
-        let file = sink::file_name(&planned.file(place + 1), self.seal, self.compress);
-        client.batch_execute(&settings.session()?).cannot(doing.clone())?;
-        let sink = Sink::open(self.dir.join(&file), self.seal.clone(), self.compress);
-        let outcome = copy(client, planned, &sink, &doing);
+        // A plain COPY of a table is not planned; everything else is.
+        let queried = self.parent.is_some() || planned.described.partitioned || planned.number_key().is_none();
+        let settings = match (&planned.filter, queried) {
+            (Some(_), _) => self.own.clone(),
+            (None, true) => self.own.naming(),
+            (None, false) => Own::pinned(),
+        };
+        client.batch_execute(&settings.session()?).cannot(doing(planned))?;
+        let mut pieces = Pieces { download: self, client, planned, number: place + 1, settings, files: Vec::new() };
+        match self.parent {
+            None => pieces.all_rows(),
+            Some(parent) => pieces.changes(parent),
+        }
+    }
+}
+
+fn doing(planned: &Planned) -> String {
+    format!("download '{}'", planned.described.name)
+}
+
+/// The files of one table, one after the other.
+pub(super) struct Pieces<'a> {
+    pub download: &'a Download<'a>,
+    pub client: &'a mut Client,
+    pub planned: &'a Planned,
+    number: usize,
+    settings: Own,
+    files: Vec<(String, String)>,
+}
+
+impl Pieces<'_> {
+    /// The whole table.
+    pub fn all_rows(&mut self) -> Result<Stored> {
+        let statement = self.planned.copy()?;
+        let number = self.planned.number_key();
+        let mut rows = self.rows("data", &statement, number)?;
+        let census = match (number, rows.1.census.take()) {
+            (Some(place), Some(census)) => {
+                Some(self.census(&Keys::Numbers(census), vec![self.planned.columns[place].clone()], None)?)
+            }
+            _ => self.hashed_census(rows.1.digested.rows)?,
+        };
+        Ok(self.stored(rows, census, None))
+    }
+
+    /// What a COPY sends, into a new file below `folder`.
+    pub fn rows(&mut self, folder: &str, statement: &str, key: Option<usize>) -> Result<(String, Written)> {
+        let doing = doing(self.planned);
+        let (file, sink) = self.sink(folder, key);
+        let outcome = copy_into(self.client, statement, &sink, &|e| explain(e, self.planned, &doing));
         if !matches!(outcome, Ok(true)) {
             // Now, while the session is open: closing it in the middle of a COPY would read the COPY to its end.
-            self.watched.abandon();
+            self.download.watched.abandon();
         }
         let written = sink.finish();
         // A failed disk is the reason even where the COPY was given up because of it.
@@ -132,22 +181,63 @@ impl Download<'_> {
         if !whole {
             return Err(Error::failed(doing, "its file was closed before the table was read"));
         }
-        let digested = written.digested;
+        self.files.push((file.clone(), written.sha256.clone()));
+        Ok((file, written))
+    }
+
+    /// A file of our own making.
+    pub fn text(&mut self, folder: &str, text: Vec<u8>) -> Result<Part> {
+        let (file, sink) = self.sink(folder, None);
+        // What hindered it says the end.
+        let _ = sink.put(text);
+        let written = sink.finish().cannot(doing(self.planned))?;
+        self.files.push((file.clone(), written.sha256));
+        Ok(part(file, written.digested))
+    }
+
+    pub fn census(&mut self, keys: &Keys, key: Vec<String>, mask: Option<i64>) -> Result<Census> {
+        let mut text = Vec::new();
+        keys.write(&mut text).cannot(doing(self.planned))?;
+        Ok(Census { part: self.text("census", text)?, key, mask })
+    }
+
+    /// Takes a file back that turned out not to be wanted.
+    pub fn discard(&mut self, file: &str) -> Result<()> {
+        self.files.retain(|(name, _)| name != file);
+        std::fs::remove_file(self.download.dir.join(file)).cannot(doing(self.planned))
+    }
+
+    fn sink(&self, folder: &str, key: Option<usize>) -> (String, Sink) {
+        let Download { seal, compress, dir, .. } = self.download;
+        let file = sink::file_name(&self.planned.file(folder, self.number), seal, *compress);
+        let sink = Sink::open_taking(dir.join(&file), (*seal).clone(), *compress, key);
+        (file, sink)
+    }
+
+    /// The table with its rows in this file, for the manifest.
+    pub fn stored(&mut self, rows: (String, Written), census: Option<Census>, delta: Option<Delta>) -> Stored {
+        let (planned, digested) = (self.planned, rows.1.digested);
         log::info!("{}: {} rows, {} bytes", planned.described.name, digested.rows, digested.bytes);
         let table = Table {
             table: planned.described.name.clone(),
-            file,
+            file: rows.0,
             rows: digested.rows,
             bytes: digested.bytes,
             sha256: digested.sha256,
             digest: digested.digest,
             columns: planned.columns.clone(),
-            timezone: settings.timezone,
-            search_path: settings.search_path,
+            timezone: self.settings.timezone.clone(),
+            search_path: self.settings.search_path.clone(),
             described: planned.described.clone(),
+            census,
+            delta,
         };
-        Ok(Stored { table, sha256: written.sha256 })
+        Stored { table, files: std::mem::take(&mut self.files) }
     }
+}
+
+pub(super) fn part(file: String, digested: Digested) -> Part {
+    Part { file, rows: digested.rows, sha256: digested.sha256, digest: digested.digest }
 }
 
 /// The first failure is the reason. What is ended because of it only sees a lost session, and may even say so first.
@@ -163,11 +253,6 @@ fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
     let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let filtered = if first { waiting.filtered.pop() } else { None };
     filtered.or_else(|| waiting.plain.pop())
-}
-
-/// Reads one table into the sink. False when the sink takes no more.
-fn copy(client: &mut Client, planned: &Planned, sink: &Sink, doing: &str) -> Result<bool> {
-    copy_into(client, &planned.copy()?, sink, &|e| explain(e, planned, doing))
 }
 
 /// Reads what a COPY sends into the sink. False when the sink takes no more.
@@ -235,7 +320,13 @@ mod tests {
             foreign_keys: Vec::new(),
             triggers: Vec::new(),
         };
-        Planned { described, columns: Vec::new(), filter: filter.then(|| "true".to_owned()), estimated_rows: rows }
+        Planned {
+            described,
+            columns: Vec::new(),
+            filter: filter.then(|| "true".to_owned()),
+            estimated_rows: rows,
+            raised: false,
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Takes a snapshot: everything goes into an unfinished directory, which gets its name last.
 
+use super::delta::Parent;
 use super::leader::{self, Leader};
 use super::plan::Planned;
 use super::tables::{Download, Stored};
@@ -9,11 +10,11 @@ use crate::cli::{Site, Talk};
 use crate::clock;
 use crate::db::{Server, Side};
 use crate::error::{Cannot, Error, Exit, Result};
-use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, SCHEMA_FILE};
+use crate::formats::snapshot::{self as formats, FORMAT, LedgerTable, MANIFEST, Manifest, SCHEMA_FILE};
 use crate::formats::sums;
 use crate::profile::Profile;
 use crate::seal::Seal;
-use crate::store::{Kind, durable};
+use crate::store::{Kind, State, durable};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -57,13 +58,20 @@ pub fn plan(site: &Site) -> Result<Vec<Plan>> {
     Ok(planned.into_iter().map(plan).collect())
 }
 
-/// Downloads the profile's tables as of one instant. `full` asks for no delta; today every snapshot is full.
+/// Downloads the profile's tables as of one instant: what changed since the newest snapshot, where that can be told, or
+/// everything, which `full` asks for.
 pub fn take(site: &Site, full: bool) -> Result<Taken> {
     let _lock = site.store.lock(Kind::Snapshot, &site.by)?;
-    let _ = full;
     let snapshots = site.store.snapshots();
     durable::sweep(&snapshots).cannot(format!("clear what an ended run left in '{}'", snapshots.display()))?;
-    let outcome = download(site, &snapshots);
+    let wanted = site.store.state()?.full_wanted;
+    if wanted && !full {
+        site.talk.say("a full snapshot, because the last delta did not prove itself");
+    }
+    let outcome = download(site, &snapshots, full || wanted);
+    if outcome.is_ok() && wanted {
+        State::update(&site.store, |s| s.full_wanted = false)?;
+    }
     match &outcome {
         Ok(taken) => {
             let m = &taken.manifest;
@@ -87,7 +95,7 @@ pub fn take(site: &Site, full: bool) -> Result<Taken> {
     outcome
 }
 
-fn download(site: &Site, snapshots: &Path) -> Result<Taken> {
+fn download(site: &Site, snapshots: &Path, full: bool) -> Result<Taken> {
     let started = Instant::now();
     let server = site.profile.download()?.named(PROGRAM);
     let watch = Watch::begin(&server)?;
@@ -98,6 +106,7 @@ fn download(site: &Site, snapshots: &Path) -> Result<Taken> {
         watched: watch.watched(),
         snapshots: snapshots.to_path_buf(),
         newest: list::ids(&site.store)?.pop(),
+        full,
         by: site.by.clone(),
         talk: site.talk.clone(),
         started,
@@ -147,6 +156,13 @@ fn supervise<T: Send + 'static>(
     }
 }
 
+/// What was downloaded, and what it stands on.
+struct Stand {
+    stored: Vec<Stored>,
+    schema_sha256: String,
+    parent: Option<Parent>,
+}
+
 /// All that the downloading thread needs.
 struct Work {
     profile: Profile,
@@ -155,6 +171,8 @@ struct Work {
     watched: super::watch::Watched,
     snapshots: PathBuf,
     newest: Option<String>,
+    /// No delta is wanted.
+    full: bool,
     by: String,
     talk: Talk,
     started: Instant,
@@ -174,25 +192,31 @@ impl Work {
         }
         let path = self.snapshots.join(&id);
         let unfinished = durable::sibling(&path);
-        durable::make_dir(&unfinished.join("data")).cannot(format!("make '{}'", unfinished.display()))?;
+        let parent = self.parent(&leader);
         self.talk.say(format!(
-            "downloading {} tables of the {}, data as of {}",
+            "downloading {} tables of the {}, data as of {}{}",
             leader.planned.len(),
             self.server.shown(),
-            clock::full(clock::zone(&self.profile.site), leader.taken_at)
+            clock::full(clock::zone(&self.profile.site), leader.taken_at),
+            parent.as_ref().map_or_else(String::new, |p| format!(", what changed since {}", p.snapshot.id))
         ));
-        let stored = self.rows_and_schema(&leader, &unfinished)?;
+        let Stand { stored, schema_sha256, parent } = self.stand(&leader, parent, &unfinished)?;
         let ledger = leader.ledger_tables(&unfinished, &self.seal, self.profile.store.compress)?;
         let sequences = leader.sequences()?;
-        let mut files: BTreeMap<String, String> =
-            stored.iter().map(|s| (s.table.file.clone(), s.sha256.clone())).collect();
+        let mut files: BTreeMap<String, String> = stored.iter().flat_map(|s| s.files.clone()).collect();
         files.extend(ledger.iter().map(|(table, sha256)| (table.file.clone(), sha256.clone())));
         let hash = |name: &str| {
             sums::of_file(&unfinished.join(name)).cannot(format!("read '{}'", unfinished.join(name).display()))
         };
         files.insert(SCHEMA_FILE.to_owned(), hash(SCHEMA_FILE)?);
         let ledger = ledger.into_iter().map(|(table, _)| table).collect();
-        let manifest = self.manifest(&leader, &id, stored, sequences, ledger);
+        let mut manifest = self.manifest(&leader, &id, stored, sequences, ledger);
+        manifest.schema_sha256 = Some(schema_sha256);
+        if let Some(parent) = parent {
+            manifest.kind = formats::Kind::Delta;
+            (manifest.parent, manifest.parent_sha256) = (Some(parent.snapshot.id), Some(parent.sums_sha256));
+            manifest.chain = Some(parent.chain);
+        }
         leader.finish()?;
         let mut text = serde_json::to_string_pretty(&manifest).cannot("write the manifest")?;
         text.push('\n');
@@ -223,7 +247,48 @@ impl Work {
         }
     }
 
-    fn rows_and_schema(&self, leader: &Leader, unfinished: &Path) -> Result<Vec<Stored>> {
+    /// What a delta can stand on; why there is none is said.
+    fn parent(&self, leader: &Leader) -> Option<Parent> {
+        let newest = self.newest.as_deref().filter(|_| !self.full && !self.profile.store.full_every.is_zero())?;
+        match Parent::of(leader, &self.profile, &self.snapshots, newest, &self.seal) {
+            Ok(parent) => Some(parent),
+            Err(why) => {
+                self.talk.say(format!("a full snapshot, because {why}"));
+                None
+            }
+        }
+    }
+
+    /// The rows and the schema in the unfinished directory: of a delta, unless the schema has changed since its parent.
+    fn stand(&self, leader: &Leader, parent: Option<Parent>, unfinished: &Path) -> Result<Stand> {
+        let make = |folder: &str| {
+            let dir = unfinished.join(folder);
+            durable::make_dir(&dir).cannot(format!("make '{}'", dir.display()))
+        };
+        make("data")?;
+        make("census")?;
+        if let Some(parent) = parent {
+            make("gone")?;
+            make("proof")?;
+            let (stored, schema_sha256) = self.rows_and_schema(leader, Some(&parent), unfinished)?;
+            if parent.snapshot.manifest.schema_sha256.as_deref() == Some(&*schema_sha256) {
+                return Ok(Stand { stored, schema_sha256, parent: Some(parent) });
+            }
+            self.talk.say("a full snapshot, because the schema has changed");
+            durable::remove_dir(unfinished).cannot(format!("clear '{}'", unfinished.display()))?;
+            make("data")?;
+            make("census")?;
+        }
+        let (stored, schema_sha256) = self.rows_and_schema(leader, None, unfinished)?;
+        Ok(Stand { stored, schema_sha256, parent: None })
+    }
+
+    fn rows_and_schema(
+        &self,
+        leader: &Leader,
+        parent: Option<&Parent>,
+        unfinished: &Path,
+    ) -> Result<(Vec<Stored>, String)> {
         let total = leader.planned.iter().map(|p| u64::try_from(p.estimated_rows).unwrap_or(0).max(1)).sum();
         let bar = self.talk.bar(total, "rows");
         let download = Download {
@@ -232,6 +297,7 @@ impl Work {
             exported: &leader.exported,
             planned: &leader.planned,
             own: &leader.own,
+            parent,
             dir: unfinished.to_path_buf(),
             seal: &self.seal,
             compress: self.profile.store.compress,
@@ -241,7 +307,8 @@ impl Work {
         let exported = &leader.exported;
         let both = std::thread::scope(|scope| {
             let schema = scope.spawn(move || {
-                let dumped = schema::dump(&self.server, self.watched.dump_name(), exported, file);
+                let dumped = schema::dump(&self.server, self.watched.dump_name(), exported, file)
+                    .and_then(|()| schema::sha256(file));
                 if dumped.is_err() {
                     self.watched.abandon();
                 }
@@ -259,8 +326,7 @@ impl Work {
             }
             (rows, schema) => {
                 let rows = rows?;
-                schema?;
-                Ok(rows)
+                Ok((rows, schema?))
             }
         }
     }
@@ -278,8 +344,11 @@ impl Work {
         Manifest {
             format: FORMAT,
             snapshot: id.to_owned(),
-            kind: "full".to_owned(),
+            kind: formats::Kind::Full,
             parent: None,
+            parent_sha256: None,
+            chain: None,
+            schema_sha256: None,
             site: self.profile.site.code.clone(),
             taken_at: leader.taken_at,
             finished_at,

@@ -36,6 +36,8 @@ pub struct Generation {
     pub verified: bool,
     pub retired: bool,
     pub opened_event: Option<String>,
+    /// The delta that a rollback took away again.
+    pub rolled_back: Option<String>,
     pub gate: Gate,
     pub epoch: u64,
 }
@@ -79,6 +81,7 @@ impl Generation {
             verified: row.get("verified"),
             retired: row.get("retired"),
             opened_event: row.get("opened_event"),
+            rolled_back: row.get("rolled_back"),
             gate: match row.get::<_, &str>("gate") {
                 "closed" => Gate::Closed,
                 "open" => Gate::Open,
@@ -151,7 +154,7 @@ pub fn record(
             &manifest.map(|m| m.taken_at),
             &signed(manifest.map_or(0, |m| m.ledger.run))?,
             &manifest.map(|m| m.primary.system_identifier.as_str()),
-            &signed(manifest.map_or(0, |m| m.rows))?,
+            &signed(manifest.map_or(0, snapshot::Manifest::rows_there))?,
             &verified,
         ],
     );

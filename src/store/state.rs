@@ -98,6 +98,9 @@ pub struct State {
     pub merge_run: u64,
     /// Highest number ever handed out of each emergency block, by sequence (P2 of numbers: once in its life).
     pub numbers: BTreeMap<String, i64>,
+    /// A delta did not prove itself: the next snapshot is a full one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_wanted: bool,
 }
 
 impl Default for State {
@@ -114,6 +117,7 @@ impl Default for State {
             fence: FenceState::Off,
             merge_run: 0,
             numbers: BTreeMap::new(),
+            full_wanted: false,
         }
     }
 }

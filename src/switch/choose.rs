@@ -131,6 +131,7 @@ mod tests {
             verified: true,
             retired: false,
             opened_event: opened.map(str::to_owned),
+            rolled_back: None,
             gate: Gate::Closed,
             epoch: 0,
         }

@@ -64,7 +64,7 @@ fn p4_damage_is_seen_a_manifest_of_another_format_site_or_kind_is_named_as_such(
     for (key, value, code, says) in [
         ("format", json!(2), 5, "its format is 2 (expected 1)"),
         ("site", json!("99"), 4, "it is of site '99' (the profile is of '01')"),
-        ("kind", json!("delta"), 4, "it is a delta (this version loads full snapshots)"),
+        ("kind", json!("delta"), 5, "it is a delta and names no parent"),
         ("tables", json!([]), 4, "it has no table 'public.t', which the profile names"),
     ] {
         let sound = forge(&dir, |manifest| manifest[key] = value);

@@ -3,6 +3,7 @@
 mod arrives;
 mod check;
 mod damage;
+mod forward;
 mod generations;
 mod init;
 mod killed;
@@ -167,8 +168,9 @@ impl Hospital {
         Hospital { primary, standby, work }
     }
 
+    /// A full one, so that each is loaded into a generation of its own.
     pub fn snapshot(&self) -> String {
-        self.work.json(0, "his-snapshot", &[])["snapshot"].as_str().expect("an id").to_owned()
+        self.work.json(0, "his-snapshot", &["--full"])["snapshot"].as_str().expect("an id").to_owned()
     }
 
     pub fn load(&self) -> Value {

@@ -37,7 +37,7 @@ fn p4_a_flipped_missing_extra_or_swapped_file_of_a_snapshot_is_refused() {
     let (dir, snapshot) = (path(&taken), id(&taken));
     fs::create_dir(workplace.path().join("medium")).expect("a medium");
     let files = files(&dir);
-    assert_eq!(files.len(), 11);
+    assert_eq!(files.len(), 17);
     for file in &files {
         let place = dir.join(file);
         let whole = fs::read(&place).expect("a file");
@@ -61,6 +61,10 @@ fn p4_a_flipped_missing_extra_or_swapped_file_of_a_snapshot_is_refused() {
         sound(&workplace);
     }
     for (one, other) in files.iter().zip(&files[1..]) {
+        // Two tables may have the same keys.
+        if fs::read(dir.join(one)).expect("a file") == fs::read(dir.join(other)).expect("a file") {
+            continue;
+        }
         let swap = || {
             fs::rename(dir.join(one), dir.join("between")).expect("a rename");
             fs::rename(dir.join(other), dir.join(one)).expect("a rename");

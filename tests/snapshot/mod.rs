@@ -102,7 +102,7 @@ fn csv(dir: &Path, table: &str) -> String {
 /// Every file of a snapshot, relative.
 fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for part in ["", "data/", "ledger/"] {
+    for part in ["", "census/", "data/", "ledger/"] {
         let there = fs::read_dir(dir.join(part));
         if part == "ledger/" && there.is_err() {
             continue; // the primary had none

@@ -4,7 +4,7 @@ use super::tables;
 use crate::catalog::Name;
 use crate::db::{Client, Transaction, sql};
 use crate::error::{Cannot, Error, Result};
-use crate::formats::snapshot::{Manifest, Table};
+use crate::formats::snapshot::{How, Manifest, Table};
 use crate::merge::statements;
 use crate::merge::target::Target;
 use crate::profile::Profile;
@@ -48,6 +48,8 @@ pub struct Forwarded {
 
 /// A snapshot beside the primary.
 pub struct Beside<'a> {
+    /// A full one and the deltas that lead to the snapshot; none when it is full itself.
+    pub ancestors: &'a [Snapshot],
     pub snapshot: &'a Snapshot,
     pub profile: &'a Profile,
     /// Rows with other content are counted, and not staged.
@@ -71,7 +73,7 @@ impl Beside<'_> {
         statements::run(tx, crate::sql!("merge/backfill/drop_table.sql"), this, &doing)?;
         Ok(Compared {
             table: table.table.clone(),
-            snapshot: table.rows,
+            snapshot: table.rows_there(),
             lacking: unsigned(row.get(0)),
             changed: unsigned(row.get(1)),
             only_on_primary: row.get::<_, Option<i64>>(2).map(unsigned),
@@ -96,7 +98,7 @@ impl Beside<'_> {
         let filtered = self.profile.table(&table.table).is_none_or(|t| t.filter.is_some());
         Ok(Compared {
             table: table.table.clone(),
-            snapshot: table.rows,
+            snapshot: table.rows_there(),
             lacking: unsigned(row.get(0)),
             changed: 0,
             only_on_primary: (!filtered).then(|| unsigned(row.get(1))),
@@ -110,13 +112,65 @@ impl Beside<'_> {
     fn read(&self, tx: &mut Transaction<'_>, table: &Table, this: &Value) -> Result<()> {
         let doing = format!("read '{}' of the snapshot", table.table);
         statements::run(tx, crate::sql!("merge/backfill/snapshot_table.sql"), this.clone(), &doing)?;
-        let copy = sql::render(crate::sql!("merge/backfill/copy_table.sql"), this.clone())?;
-        let rows = statements::copy_from(tx, &copy, &mut self.snapshot.csv(table)?, &doing)?;
-        if rows != table.rows {
-            return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {})", table.rows)));
+        for snapshot in self.ancestors.iter().chain([self.snapshot]) {
+            let there = snapshot.manifest.tables.iter().find(|t| t.table == table.table);
+            let there = there.ok_or_else(|| Error::damaged(&*doing, format!("'{}' does not have it", snapshot.id)))?;
+            match there.delta.as_ref().map(|d| (d.how, d.gone.as_ref())) {
+                None => {
+                    fill(tx, snapshot, crate::sql!("merge/backfill/copy_table.sql"), this, (&there.file, there.rows))?;
+                }
+                Some((How::Same, _)) => {}
+                Some((How::Whole, _)) => {
+                    statements::run(tx, crate::sql!("merge/backfill/empty_table.sql"), this.clone(), &doing)?;
+                    fill(tx, snapshot, crate::sql!("merge/backfill/copy_table.sql"), this, (&there.file, there.rows))?;
+                }
+                Some((How::Changed, gone)) => {
+                    let gone = gone.ok_or_else(|| Error::damaged(&*doing, "it does not say which rows are gone"))?;
+                    statements::run(tx, crate::sql!("merge/backfill/delta_table.sql"), this.clone(), &doing)?;
+                    fill(tx, snapshot, crate::sql!("merge/backfill/copy_delta.sql"), this, (&there.file, there.rows))?;
+                    fill(tx, snapshot, crate::sql!("merge/backfill/copy_gone.sql"), this, (&gone.file, gone.rows))?;
+                    let census = there.census.as_ref();
+                    let census = census.ok_or_else(|| Error::damaged(&*doing, "it does not say which keys it has"))?;
+                    let key: Option<Vec<Value>> = census.key.iter().map(|name| numbered(this, name)).collect();
+                    let key = key.ok_or_else(|| Error::damaged(&*doing, "it has no key to tell its rows apart by"))?;
+                    let pins =
+                        context! { timezone => there.timezone.clone(), search_path => there.search_path.clone() };
+                    let session = sql::render(crate::sql!("snapshot/session.sql"), pins)?;
+                    let apply = context! { key, mask => census.mask, session, ..this.clone() };
+                    statements::run(tx, crate::sql!("merge/backfill/apply_delta.sql"), apply, &doing)?;
+                }
+            }
+        }
+        let text = sql::render(crate::sql!("merge/backfill/rows_of_table.sql"), this.clone())?;
+        let rows = unsigned(tx.query_one(&text, &[]).cannot(&*doing)?.get(0));
+        if rows != table.rows_there() {
+            return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {})", table.rows_there())));
         }
         Ok(())
     }
+}
+
+/// The number under which a template's columns have this one.
+fn numbered(this: &Value, name: &str) -> Option<Value> {
+    let mut columns = this.get_attr("columns").ok()?.try_iter().ok()?;
+    columns.find(|c| c.get_attr("name").is_ok_and(|n| n.as_str() == Some(name)))?.get_attr("i").ok()
+}
+
+/// Reads a file of a snapshot, in which there must be so many rows.
+fn fill(
+    tx: &mut Transaction<'_>,
+    snapshot: &Snapshot,
+    template: &str,
+    this: &Value,
+    (file, expected): (&str, u64),
+) -> Result<()> {
+    let doing = format!("read '{file}' of the snapshot '{}'", snapshot.id);
+    let copy = sql::render(template, this.clone())?;
+    let rows = statements::copy_from(tx, &copy, &mut snapshot.file(file)?, &doing)?;
+    if rows != expected {
+        return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {expected})")));
+    }
+    Ok(())
 }
 
 /// Sequences that stand behind the snapshot's; with `set` they are set forward.

@@ -132,24 +132,21 @@ pub fn run(site: &Site, id: &str, options: Options) -> Result<Backfilled> {
     let _lock = if options.dry_run { None } else { Some(site.store.lock(Kind::Merge, &site.by)?) };
     let snapshot = snapshot::open(&site.store, Some(id))?;
     require_usable(site, &snapshot)?;
-    snapshot.verify_files()?;
+    let ancestors = snapshot::ancestors(&site.store, &snapshot)?;
+    ancestors.iter().chain([&snapshot]).try_for_each(Snapshot::verify_files)?;
     let mut client = connect(site)?;
     let primary = super::session(&mut client)?;
     require_primary(&mut client, &primary, &snapshot, options)?;
     tables::require_there(&snapshot.manifest, &primary.catalog)?;
     let state = site.store.state()?;
     let event = event_of(&site.profile.site.code, &snapshot.id);
-    let work = Work { site, primary, snapshot, event, options };
+    let work = Work { site, primary, ancestors, snapshot, event, options };
     if options.dry_run { work.rehearse(&mut client) } else { work.carry_out(&mut client, &state) }
 }
 
 fn require_usable(site: &Site, snapshot: &Snapshot) -> Result<()> {
     let doing = || format!("bring back the snapshot '{}'", snapshot.id);
     let m = &snapshot.manifest;
-    if m.kind != "full" {
-        return Err(Error::refused(doing(), format!("it is a {} (expected a full one)", m.kind))
-            .hint("name a full snapshot: his-snapshot list."));
-    }
     if m.site != site.profile.site.code {
         return Err(Error::refused(
             doing(),
@@ -179,6 +176,8 @@ fn require_primary(client: &mut Client, primary: &Primary, snapshot: &Snapshot, 
 struct Work<'a> {
     site: &'a Site,
     primary: Primary,
+    /// What the snapshot stands on, when it is a delta.
+    ancestors: Vec<Snapshot>,
     snapshot: Snapshot,
     event: String,
     options: Options,
@@ -282,7 +281,8 @@ impl Work<'_> {
         tx.execute(crate::sql!("merge/stage_batch.sql"), &[&1i32, &self.event, &0i64, &1i64, &0i64]).cannot(DOING)?;
         let bar = self.site.talk.bar(manifest.bytes, "comparing with the snapshot");
         let leave_changed = self.options.changed == Changed::Primary;
-        let beside = Beside { snapshot: &self.snapshot, profile: &self.site.profile, leave_changed };
+        let beside =
+            Beside { ancestors: &self.ancestors, snapshot: &self.snapshot, profile: &self.site.profile, leave_changed };
         let mut compared = Vec::new();
         for target in &targets {
             let Some(table) = manifest.tables.iter().find(|t| t.table == target.of) else { continue };

@@ -1,0 +1,2 @@
+-- Tells the planner how much is staged. Parameter: stage.
+ANALYZE pg_temp.{{ stage | id }}

@@ -1,0 +1,39 @@
+//! Our programs beside those that an engineer would use in their place, on the same servers in the same run. Only the ratio of
+//! the two counts: machines are shared and noisy, so both take turns, and medians are compared.
+//!
+//! `HIS_PATIENTS` says how large the reference HIS is (200,000 patients have about half a million rows), `HIS_RUNS` how often
+//! each is run, `HIS_WORKS` which works (a part of their names). Prints a table; writes `bench.json` and `bench.svg` into
+//! `HIS_BENCH_OUT`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod figures;
+mod ground;
+mod works;
+
+use figures::Report;
+use ground::Ground;
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name} is '{text}': {e}")))
+}
+
+fn main() {
+    let wanted = std::env::var("HIS_WORKS").unwrap_or_default();
+    let runs = setting("HIS_RUNS", 5);
+    let ground = Ground::new(setting("HIS_PATIENTS", 200_000));
+    let mut report = Report::new(&ground, runs);
+    for work in works::ALL {
+        if work.name.contains(&wanted) {
+            eprintln!("{}, against {}", work.name, work.against);
+            let compared = (work.compare)(&ground, runs);
+            eprintln!("  {}", compared.line());
+            report.add(work, compared);
+        }
+    }
+    println!("{}", report.table());
+    if let Some(out) = std::env::var_os("HIS_BENCH_OUT") {
+        report.write(out.as_ref());
+    }
+}

@@ -1,0 +1,199 @@
+//! The works that are compared, each with what is run beside it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::figures::{Compared, Run, watched};
+use crate::ground::{Ground, LIMIT};
+use crate::support::Program;
+use crate::support::server::bin;
+use crate::support::workplace::DB;
+
+pub struct Work {
+    pub name: &'static str,
+    pub against: &'static str,
+    /// Of the ratio of the times.
+    pub target: &'static str,
+    pub compare: fn(&Ground, usize) -> Compared,
+}
+
+pub const ALL: &[Work] = &[
+    Work {
+        name: "full snapshot, not compressed",
+        against: "pg_dump -Fd -j2 -Z0",
+        target: "≤ 1.0",
+        compare: snapshot_plain,
+    },
+    Work {
+        name: "full snapshot, zstd", against: "pg_dump -Fd -j2 (gzip)", target: "≤ 0.5", compare: snapshot_packed
+    },
+    Work { name: "full load, verified", against: "pg_restore -j2", target: "≤ 1.0", compare: load },
+    Work { name: "snapshot and load", against: "pgcopydb clone", target: "≤ 0.9", compare: cycle },
+    Work { name: "delta cycle, 0.1 % changed", against: "our own full cycle", target: "≤ 0.05", compare: delta },
+];
+
+fn timed(program: Program) -> Run {
+    let began = Instant::now();
+    program.limit(LIMIT).run().expect(0);
+    Run { seconds: began.elapsed().as_secs_f64(), memory_kib: 0 }
+}
+
+fn ours(ground: &Ground, name: &str, args: &[&str]) -> Run {
+    watched(ground.work.program(name, args).args(["-q"]).limit(LIMIT), 0)
+}
+
+fn both(a: Run, b: Run) -> Run {
+    Run { seconds: a.seconds + b.seconds, memory_kib: a.memory_kib.max(b.memory_kib) }
+}
+
+fn pg_dump(ground: &Ground, to: &Path, more: &[&str]) -> Run {
+    let dump = Program::at(&bin("pg_dump")).args(["-Fd", "-j2", "-d", &ground.primary.url(DB), "-f"]).args([to]);
+    timed(dump.args(more))
+}
+
+/// Turns of both, after one of ours that is not counted.
+fn turns(ground: &Ground, runs: usize, mut ours: impl FnMut() -> Run, mut theirs: impl FnMut() -> Run) -> Compared {
+    let mut compared = Compared::default();
+    for turn in 0..=runs {
+        ground.settle();
+        let a = ours();
+        ground.settle();
+        let b = theirs();
+        if turn > 0 {
+            compared.ours.push(a);
+            compared.theirs.push(b);
+        }
+    }
+    compared
+}
+
+/// Only the newest snapshot is wanted.
+fn sweep(ground: &Ground) {
+    let dir = ground.work.store().join("snapshots");
+    let mut all: Vec<_> = std::fs::read_dir(&dir).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    all.sort();
+    all.pop();
+    for old in all {
+        std::fs::remove_dir_all(old).expect("removed");
+    }
+}
+
+fn snapshot(ground: &Ground) -> Run {
+    let run = ours(ground, "his-snapshot", &["--full"]);
+    sweep(ground);
+    run
+}
+
+fn snapshot_packed(ground: &Ground, runs: usize) -> Compared {
+    let mut compared = turns(ground, runs, || snapshot(ground), || pg_dump(ground, &ground.fresh("gzip"), &[]));
+    compared.notes.push(sizes(ground, "gzip"));
+    compared
+}
+
+fn snapshot_plain(ground: &Ground, runs: usize) -> Compared {
+    let profile = ground.work.config();
+    let text = std::fs::read_to_string(&profile).expect("a profile");
+    std::fs::write(&profile, text.replace("[store]\n", "[store]\ncompress = \"none\"\n")).expect("written");
+    let mut compared = turns(ground, runs, || snapshot(ground), || pg_dump(ground, &ground.fresh("plain"), &["-Z0"]));
+    compared.notes.push(sizes(ground, "plain"));
+    std::fs::write(&profile, text).expect("written");
+    compared
+}
+
+fn sizes(ground: &Ground, theirs: &str) -> String {
+    let size = |dir: &Path| {
+        let ran = Program::at("/usr/bin/du".as_ref()).args(["-sm"]).args([dir]).run().expect(0);
+        ran.stdout.split_whitespace().next().unwrap_or("?").to_owned()
+    };
+    let (ours, theirs) = (size(&ground.work.store().join("snapshots")), size(&ground.place.path().join(theirs)));
+    format!("{ours} MB on the disk, theirs {theirs} MB")
+}
+
+fn load(ground: &Ground, runs: usize) -> Compared {
+    let plain = ground.fresh("plain");
+    pg_dump(ground, &plain, &["-Z0"]);
+    let ours = || {
+        // A snapshot that is loaded already is not loaded again.
+        snapshot(ground);
+        ground.settle();
+        load_newest(ground)
+    };
+    let theirs = || {
+        ground.standby.execute("postgres", "DROP DATABASE IF EXISTS restored");
+        ground.standby.execute("postgres", "CREATE DATABASE restored TEMPLATE template0");
+        ground.settle();
+        let restore = Program::at(&bin("pg_restore")).args(["-j2", "-d", &ground.standby.url("restored")]);
+        timed(restore.args([&plain]))
+    };
+    turns(ground, runs, ours, theirs)
+}
+
+fn load_newest(ground: &Ground) -> Run {
+    ours(ground, "his-load-standby", &["--accept-shrink", "--accept-change"])
+}
+
+fn cycle(ground: &Ground, runs: usize) -> Compared {
+    let ours = || {
+        let taken = snapshot(ground);
+        both(taken, load_newest(ground))
+    };
+    let theirs = || {
+        ground.standby.execute("postgres", "DROP DATABASE IF EXISTS cloned");
+        ground.standby.execute("postgres", "CREATE DATABASE cloned TEMPLATE template0");
+        ground.settle();
+        let dir = ground.fresh("pgcopydb");
+        let clone = Program::at("/usr/bin/pgcopydb".as_ref()).args(["clone", "--table-jobs", "2", "--index-jobs", "2"]);
+        let clone =
+            clone.args(["--source", &ground.primary.url(DB), "--target", &ground.standby.url("cloned"), "--dir"]);
+        timed(
+            clone
+                .args([&dir])
+                .env("PATH", format!("{}:/usr/bin:/bin", bin("pg_dump").parent().expect("a folder").display())),
+        )
+    };
+    turns(ground, runs, ours, theirs)
+}
+
+/// One row in a thousand is changed, taken away or new, in every table that windows write and in patients.
+fn change(ground: &Ground, turn: usize) -> String {
+    let tables = "SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+        WHERE n.nspname = 'outpatient' AND c.relkind = 'r' AND c.reltuples > 1000 ORDER BY c.reltuples DESC";
+    let mut script = "SET session_replication_role = replica;\n".to_owned();
+    for line in ground.primary.rows(DB, tables) {
+        let (table, key) = line.split_once('|').expect("two columns");
+        let chosen = format!("abs(hashtext({key}::text || '{turn}')) % 1000");
+        script +=
+            &format!("UPDATE {table} SET {key} = {key} WHERE {chosen} < 1 AND abs(hashtext({key}::text)) % 4 > 0;\n");
+        script += &format!("DELETE FROM {table} WHERE {chosen} < 1 AND abs(hashtext({key}::text)) % 4 = 0;\n");
+    }
+    script
+}
+
+fn delta(ground: &Ground, runs: usize) -> Compared {
+    snapshot(ground);
+    load_newest(ground);
+    let mut compared = Compared::default();
+    let mut rows = Vec::new();
+    for turn in 0..=runs {
+        // What is full is measured too, and is what the delta stands on.
+        ground.settle();
+        let taken = snapshot(ground);
+        let full = both(taken, load_newest(ground));
+        Program::psql(&ground.primary.url(DB)).stdin(&change(ground, turn)).limit(LIMIT).run().expect(0);
+        ground.settle();
+        let began = Instant::now();
+        let taken = ground.work.program("his-snapshot", &["--json"]).limit(LIMIT).run().expect(0).json();
+        assert_eq!(taken["kind"], "delta", "{taken}");
+        let seconds = began.elapsed().as_secs_f64();
+        let loaded = load_newest(ground);
+        rows.push(taken["rows"].as_u64().unwrap_or(0));
+        if turn > 0 {
+            compared.ours.push(both(Run { seconds, memory_kib: 0 }, loaded));
+            compared.theirs.push(full);
+            compared.notes =
+                vec![format!("snapshot {seconds:.2} s, load {:.2} s, {} rows", loaded.seconds, rows[turn])];
+        }
+    }
+    compared
+}
