@@ -106,7 +106,14 @@ fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_
             for round in 1..=rounds {
                 let before = disturbed.counts.trials;
                 let found = disturbed.run(round);
-                let now = done.fetch_add(disturbed.counts.trials - before, Ordering::Relaxed);
+                let more = disturbed.counts.trials - before;
+                let now = done.fetch_add(more, Ordering::Relaxed);
+                if now / 1000 < (now + more) / 1000 {
+                    let (now, minutes) = (now + more, began.elapsed().as_secs() / 60);
+                    aloud(&format!(
+                        "torture: {now} of {trials} trials in {minutes} min, nothing wrong before this emergency"
+                    ));
+                }
                 let mut wrong = wrong.lock().expect("no worker panics");
                 match found {
                     Ok(found) => wrong.add(&expected[round - 1], &found, &disturbed.told),
