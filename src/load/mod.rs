@@ -164,7 +164,7 @@ fn built(
     Ok(built)
 }
 
-/// What hindered a load is in the journal; a proof that failed makes the next snapshot a full one.
+/// What hindered a load is in the journal.
 fn noted<T>(site: &Site, plan: &Plan, number: u64, outcome: Result<T>) -> Result<T> {
     outcome.inspect_err(|error| {
         let detail = json!({ "snapshot": plan.id, "generation": number, "exit": error.exit().code() });
