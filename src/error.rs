@@ -198,7 +198,7 @@ impl Reason for minijinja::Error {
     }
 }
 
-impl Reason for postgres::Error {
+impl Reason for tokio_postgres::Error {
     fn reason(&self) -> (Exit, String, Option<&'static str>) {
         crate::db::reason::of(self)
     }

@@ -3,10 +3,10 @@
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Program, Workplace};
 use his_emergency::catalog::Catalog;
+use his_emergency::db::Client;
 use his_emergency::db::{Server, Side};
 use his_emergency::profile::Profile;
 use his_emergency::standby;
-use postgres::Client;
 use std::time::Duration;
 
 const SCHEMA: &str = "
@@ -92,7 +92,7 @@ impl Standby {
 
 /// SQLSTATE and message of what must be refused.
 #[track_caller]
-fn refusal<T>(result: Result<T, postgres::Error>) -> (String, String) {
+fn refusal<T>(result: Result<T, tokio_postgres::Error>) -> (String, String) {
     let Err(error) = result else { panic!("it was not refused") };
     let db = error.as_db_error().unwrap_or_else(|| panic!("no error of the server: {error:?}"));
     (db.code().code().to_owned(), db.message().to_owned())

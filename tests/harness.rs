@@ -1,5 +1,6 @@
 //! The harness itself: what the other tests stand on has to hold first.
 
+use his_emergency::db::Client;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -83,7 +84,7 @@ fn the_proxy_passes_delays_swallows_and_cuts() {
             Program::psql(&conninfo).stdin(SIDE).run()
         };
         assert_eq!(through("").expect(0).stdout, "54321\n");
-        let mut client = postgres::Client::connect(&proxy.url("postgres"), postgres::NoTls).expect("it passes");
+        let mut client = Client::plain(&proxy.url("postgres")).expect("it passes");
         let rows = client.query("SELECT repeat('x', 1000) FROM generate_series(1, 5000)", &[]).expect("it passes");
         assert_eq!(rows.len(), 5000);
 

@@ -1,6 +1,7 @@
 //! P17: the whole chain with planted passwords, names and ID-card numbers: none is in what a program prints, in a log, in JSON,
 //! in a process list, or in a file of the store that is no data.
 
+use his_emergency::db::Client;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ fn p17_no_password_name_or_id_number_is_printed_logged_or_listed_by_any_program_
     run(0, "his-switch", &["standby", "--reason", "test"]);
     let window = |sql: &str| {
         let url = standby.url_as("his_app", DB).replacen("his_app@", "his_app:pw-window-7354@", 1);
-        postgres::Client::connect(&url, postgres::NoTls).expect("a window").batch_execute(sql).expect("it works");
+        Client::plain(&url).expect("a window").batch_execute(sql).expect("it works");
     };
     window("INSERT INTO op.patient (name, id_no) VALUES ('诸葛不亮', 'X1')");
     window("INSERT INTO op.charge (patient_id, total) VALUES (900000, 12)");

@@ -1,2 +1,2 @@
--- Gathers statistics of the whole database. No parameters.
-ANALYZE
+-- Gathers statistics of one table with its partitions, or of one materialized view. Parameters: table (quoted).
+ANALYZE {{ table }}

@@ -2,9 +2,9 @@
 
 use crate::db::Client;
 use crate::error::{Cannot, Error, Result};
-use postgres::error::SqlState;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use tokio_postgres::error::SqlState;
 
 /// A table's name, schema and table apart, exactly as the server has them (no quotes, case kept).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -226,7 +226,7 @@ impl Catalog {
     ///
     /// The server shows an index or a default only when nobody changes the structure of its table: that is waited for, but
     /// never longer than 3 s (4 then, and the table is named where that can still be asked).
-    pub fn read(client: &mut impl postgres::GenericClient) -> Result<Catalog> {
+    pub fn read(client: &mut impl crate::db::GenericClient) -> Result<Catalog> {
         let doing = "read the structure of the tables";
         let wait = |client: &mut _, limit: &str| -> Result<String> { lock_limit(client, limit).cannot(doing) };
         let before = wait(client, LOCK_LIMIT)?;
@@ -291,12 +291,15 @@ impl Catalog {
 /// Longest wait for whoever changes a table's structure.
 const LOCK_LIMIT: &str = "3 s";
 
-fn lock_limit(client: &mut impl postgres::GenericClient, limit: &str) -> std::result::Result<String, postgres::Error> {
+fn lock_limit(
+    client: &mut impl crate::db::GenericClient,
+    limit: &str,
+) -> std::result::Result<String, tokio_postgres::Error> {
     client.query_one(crate::sql!("catalog/lock_limit.sql"), &[&limit]).map(|row| row.get(0))
 }
 
 /// The refusal (4) when a structure is being changed. In a transaction that the wait has broken, nothing can be asked any more.
-fn changing(client: &mut impl postgres::GenericClient, before: &str, doing: &str) -> Error {
+fn changing(client: &mut impl crate::db::GenericClient, before: &str, doing: &str) -> Error {
     let found = lock_limit(client, before).and_then(|_| client.query_opt(crate::sql!("catalog/changing.sql"), &[]));
     let table = found.ok().flatten().map(|row| Name { schema: row.get(0), name: row.get(1) });
     let what = table.map_or_else(|| "a table".to_owned(), |name| format!("'{name}'"));

@@ -1,13 +1,14 @@
 //! Where a server is and how to connect: URLs of the profile, passwords, time limits.
 
+use super::session::Client;
 use super::tls::Tls;
 use super::{certificate, pgpass};
 use crate::error::{Error, Exit, Result};
 use chrono::{DateTime, Utc};
-use postgres::config::Host;
-use postgres::{Client, Config};
 use std::sync::mpsc;
 use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 /// Which of the two servers; for messages and journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Server {
         };
         let (text, mode) = take_parameter(&text, "sslmode");
         let (text, root) = take_parameter(&text, "sslrootcert");
-        let config: Config = text.parse().map_err(|e: postgres::Error| {
+        let config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             Error::usage(doing(), reason).hint("expected postgresql://user@host:port/database?sslmode=verify-full")
         })?;

@@ -2,14 +2,17 @@
 
 mod certificate;
 mod connect;
+mod copy;
 mod pgpass;
 pub mod programs;
 pub mod reason;
+mod session;
 pub mod sql;
 mod tls;
 mod windows;
 
 pub use certificate::SSL_REQUEST;
 pub use connect::{Server, Side, within};
-pub use postgres::{Client, Transaction};
+pub use copy::{BLOCK, CopyIn, CopyOut};
+pub use session::{Client, Failed, GenericClient, Transaction};
 pub use windows::Windows;

@@ -1,13 +1,13 @@
 //! What may be said of a server's error: code, constraint, table, column; never DETAIL, which quotes rows (P17).
 
 use crate::error::Exit;
-use postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, SqlState};
 
 /// SQLSTATE of every refusal raised by the gate (`sql/standby/`).
 pub const GATE: &str = "HS001";
 
 /// Exit code, reason and hint of an error of the driver or the server.
-pub fn of(error: &postgres::Error) -> (Exit, String, Option<&'static str>) {
+pub fn of(error: &tokio_postgres::Error) -> (Exit, String, Option<&'static str>) {
     if let Some(db) = error.as_db_error() {
         return (exit_of(db), text_of(db), hint_of(db.code()));
     }
@@ -17,7 +17,7 @@ pub fn of(error: &postgres::Error) -> (Exit, String, Option<&'static str>) {
 }
 
 /// True when the server is gone or going: the outcome of the running statement is unknown.
-pub fn is_connection_loss(error: &postgres::Error) -> bool {
+pub fn is_connection_loss(error: &tokio_postgres::Error) -> bool {
     of(error).0 == Exit::Unreachable
 }
 

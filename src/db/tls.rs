@@ -1,11 +1,14 @@
 //! TLS to the servers: `verify-full` or none. The modes in between encrypt without knowing to whom, so they are refused.
 
-use crate::error::{Cannot, Error, Result};
-use postgres::config::SslMode;
-use postgres::{Client, Config, NoTls};
+use super::session::{self, Client, Failed};
+use crate::error::{Cannot, Error};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::path::Path;
 use std::sync::Arc;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
 
 /// How a connection is secured; `sslmode` and `sslrootcert` of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +43,20 @@ impl Tls {
     pub(super) fn connect(&self, config: &Config) -> Result<Client> {
         let mut config = config.clone();
         match self {
-            Tls::Disable => config.ssl_mode(SslMode::Disable).connect(NoTls).cannot("open a session"),
+            Tls::Disable => opened(session::connect(config.ssl_mode(SslMode::Disable), NoTls), "open a session"),
             Tls::VerifyFull(root) => {
                 let connector = tokio_postgres_rustls::MakeRustlsConnect::new(client_config(root.as_deref())?);
-                config.ssl_mode(SslMode::Require).connect(connector).cannot("open a TLS session")
+                opened(session::connect(config.ssl_mode(SslMode::Require), connector), "open a TLS session")
             }
         }
+    }
+}
+
+fn opened(outcome: Result<Client, Failed>, doing: &str) -> Result<Client> {
+    match outcome {
+        Err(Failed::Driver(e)) => Err(e).cannot(doing),
+        Err(Failed::Runtime(e)) => Err(e).cannot(doing),
+        Ok(client) => Ok(client),
     }
 }
 

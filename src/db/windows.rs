@@ -3,11 +3,12 @@
 
 use super::connect::within;
 use super::pgpass;
+use super::session::Client;
 use super::tls::Tls;
 use crate::error::{Error, Result};
-use postgres::config::{Host, TargetSessionAttrs};
-use postgres::{Client, Config};
 use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 
 /// Where a window finds its database.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Windows {
         };
         let (text, mode) = super::connect::take_parameter(&text, "sslmode");
         let (text, root) = super::connect::take_parameter(&text, "sslrootcert");
-        let config: Config = text.parse().map_err(|e: postgres::Error| {
+        let config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             Error::usage(doing, reason).hint("expected host=standby,primary port=5432,5432 dbname=his user=his_app")
         })?;

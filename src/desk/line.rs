@@ -2,13 +2,13 @@
 //! itself, logs in again, and asks the same request again, so that nobody is left in doubt whether a charge went through.
 
 use super::act::Act;
+use crate::db::Client;
 use crate::db::{Windows, reason};
 use crate::error::{Error, Exit, Result};
 use chrono::{DateTime, Utc};
-use postgres::Client;
-use postgres::error::SqlState;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
 
 /// Where the window stands: the banner.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl Line {
         }
     }
 
-    fn judge(&self, act: Act, error: &postgres::Error) -> Attempt {
+    fn judge(&self, act: Act, error: &tokio_postgres::Error) -> Attempt {
         let (exit, why, hint) = reason::of(error);
         let Some(db) = error.as_db_error() else { return Attempt::Lost(why) };
         match db.code() {

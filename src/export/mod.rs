@@ -268,7 +268,7 @@ impl Export<'_> {
     /// What the event captured: counted in this generation, and by the manifests for generations before it.
     fn closing(
         &self,
-        tx: &mut postgres::Transaction<'_>,
+        tx: &mut crate::db::Transaction<'_>,
         epoch: u64,
         chain: &[Batch],
         number: u64,

@@ -1,6 +1,7 @@
 //! Writes the files of one batch from the queue of a generation.
 
 use super::Export;
+use crate::db::Transaction;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::{self, Closing, Column, Manifest, Money, Number, Totals, UNITS_FILE};
@@ -12,12 +13,12 @@ use crate::seal::Seal;
 use crate::standby::{self, Captured};
 use crate::store::durable;
 use minijinja::context;
-use postgres::{IsolationLevel, Transaction};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
+use tokio_postgres::IsolationLevel;
 
 /// Columns before the images in every table's file.
 pub const LEADING: [&str; 7] = ["seq", "xid", "op", "depth", "left_out", "at", "knows"];
@@ -115,36 +116,19 @@ fn copy(tx: &mut Transaction<'_>, text: &str, seal: &Seal, path: &Path, header: 
     file.write_all(header.as_bytes()).cannot(doing())?;
     hash.update(header.as_bytes());
     let mut reader = tx.copy_out(text).cannot("read the queue")?;
-    let mut buffer = vec![0; 1 << 16];
     let (mut rows, mut quoted) = (0, false);
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) => return Err(copy_error(e)),
-        };
-        for byte in &buffer[..n] {
-            match byte {
-                b'"' => quoted = !quoted,
-                b'\n' if !quoted => rows += 1,
-                _ => {}
+    while let Some(block) = reader.block().cannot("read the queue")? {
+        for at in memchr::memchr2_iter(b'"', b'\n', &block) {
+            if block[at] == b'"' {
+                quoted = !quoted;
+            } else if !quoted {
+                rows += 1;
             }
         }
-        hash.update(&buffer[..n]);
-        file.write_all(&buffer[..n]).cannot(doing())?;
+        hash.update(&block);
+        file.write_all(&block).cannot(doing())?;
     }
     Ok(Copied { rows, sha256: hex(&hash.finalize()), stored: file.finish().cannot(doing())? })
-}
-
-/// A read of a COPY fails with the server's error wrapped in an I/O error.
-fn copy_error(e: std::io::Error) -> Error {
-    match e.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
-        Some(inner) => {
-            let (exit, reason, _) = crate::db::reason::of(inner);
-            Error::new(exit, "read the queue", reason)
-        }
-        None => Error::unreachable("read the queue", e),
-    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "a manifest says everything about a batch")]

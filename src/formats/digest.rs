@@ -14,7 +14,8 @@ pub struct RecordDigest {
     rows: u64,
     bytes: u64,
     records: Records,
-    whole: Sha256,
+    /// Of all bytes, where that is asked for.
+    whole: Option<Sha256>,
 }
 
 /// A number modulo 2^256, its lowest part first.
@@ -40,13 +41,19 @@ pub struct Digested {
     /// Records without the header.
     pub rows: u64,
     pub bytes: u64,
-    /// SHA-256 of all bytes as they came.
+    /// SHA-256 of all bytes as they came; empty when it was not asked for.
     pub sha256: String,
     /// The sum of the records' hashes.
     pub digest: String,
 }
 
 impl RecordDigest {
+    /// One that hashes the stream as a whole too.
+    #[must_use]
+    pub fn and_whole() -> RecordDigest {
+        RecordDigest { whole: Some(Sha256::new()), ..RecordDigest::default() }
+    }
+
     /// Takes the next bytes of the stream.
     pub fn update(&mut self, chunk: &[u8]) {
         self.update_and(chunk, |_| ());
@@ -55,7 +62,9 @@ impl RecordDigest {
     /// As [`RecordDigest::update`]; `each` sees every record that ends in these bytes.
     pub fn update_and(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
         self.bytes += chunk.len() as u64;
-        self.whole.update(chunk);
+        if let Some(whole) = &mut self.whole {
+            whole.update(chunk);
+        }
         let (sum, rows) = (&mut self.sum, &mut self.rows);
         self.records.push(chunk, |record| {
             sum.add(&Sha256::digest(record));
@@ -71,7 +80,7 @@ impl RecordDigest {
         self.records.complete().then(|| Digested {
             rows: self.rows,
             bytes: self.bytes,
-            sha256: super::hex(&self.whole.finalize()),
+            sha256: self.whole.map(|whole| super::hex(&whole.finalize())).unwrap_or_default(),
             digest: super::hex(&digest),
         })
     }
@@ -82,7 +91,7 @@ mod tests {
     use super::*;
 
     fn of(chunks: &[&str]) -> Option<Digested> {
-        let mut digest = RecordDigest::default();
+        let mut digest = RecordDigest::and_whole();
         chunks.iter().for_each(|c| digest.update(c.as_bytes()));
         digest.finish()
     }

@@ -2,11 +2,11 @@
 
 use super::{PROGRAM, delta, schema};
 use crate::catalog::Name;
+use crate::db::GenericClient;
 use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::standby::Generation;
 use minijinja::context;
-use postgres::GenericClient;
 
 /// A table of which something was kept.
 pub struct Kept {
@@ -25,7 +25,7 @@ pub fn kept(client: &mut impl GenericClient) -> Result<Option<Vec<Kept>>> {
         return Ok(None);
     }
     let rows = client.query(crate::sql!("load/delta/kept.sql"), &[]).cannot(doing)?;
-    let kept = |r: &postgres::Row| Kept {
+    let kept = |r: &tokio_postgres::Row| Kept {
         no: r.get(0),
         table: Name { schema: r.get(1), name: r.get(2) },
         columns: r.get(3),

@@ -1,9 +1,8 @@
 //! The inside of a load: from an empty database to a closed generation, nothing of it visible yet.
 
-use super::fill;
 use super::foreign_keys::{self, Dangling};
 use super::schema::{self, Schema};
-use super::{database, settle, work};
+use super::{database, order, settle, work};
 use crate::catalog::Catalog;
 use crate::cli::Site;
 use crate::db::{Client, Server};
@@ -75,16 +74,18 @@ fn restore(site: &Site, standby: &Server, snapshot: &Snapshot, loading: &str) ->
     say("schema: types, tables, views, functions");
     schema.before_data()?;
     settle::make_crash_safe(&mut his)?;
-    say(&format!("data: {} rows of {} tables, in and read back", manifest.rows, manifest.tables.len()));
-    fill::tables(site, standby, loading, snapshot)?;
+    let after = schema.after_data()?;
+    say(&format!(
+        "{} rows of {} tables, in and read back; indexes, keys, statistics",
+        manifest.rows,
+        manifest.tables.len()
+    ));
+    let early = order::run(site, standby, loading, snapshot, &after.indexes)?;
     settle::sequences(&mut client, site, manifest)?;
-    // Now, while there is neither index nor trigger to be bothered.
-    settle::table_numbers(&mut his, site, None)?;
-
-    say("indexes, keys, triggers, policies");
-    let (keys, comments) = schema.after_data(work::workers())?;
+    say("triggers, policies");
+    schema.run(early.into_iter().chain(&after.rest).collect())?;
     say("foreign keys");
-    let dangling = foreign_keys::add(standby, (loading, &path), &keys, work::workers())?;
+    let dangling = foreign_keys::add(standby, (loading, &path), &after.foreign_keys, work::workers())?;
     for key in &dangling {
         let how = if key.left_out { "is left out" } else { "is not validated; new rows are checked" };
         site.talk.warn(format!(
@@ -92,19 +93,19 @@ fn restore(site: &Site, standby: &Server, snapshot: &Snapshot, loading: &str) ->
             key.constraint, key.table
         ));
     }
-    for comment in comments {
+    for comment in after.comments {
         // On a key that was left out there is nothing to comment on.
         if let Err(e) = his.batch_execute(&comment.text) {
             log::info!("a comment is left out: {}", crate::db::reason::of(&e).1);
         }
     }
-    say("materialized views and statistics");
+    say("materialized views");
     let mut left_out = schema.left_out;
     for failed in schema::refresh(&mut his)? {
         site.talk.warn(format!("a materialized view stays empty: {failed}"));
         left_out.push(format!("rows of materialized view {failed}"));
     }
-    settle::analyze(&mut his)?;
+    settle::analyze_views(&mut his)?;
 
     Ok((Built { dangling, left_out }, client))
 }

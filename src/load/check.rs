@@ -150,7 +150,7 @@ impl Rule {
 fn rules(client: &mut Client) -> Result<Vec<Rule>> {
     let rows = client.query(crate::sql!("load/check_hba.sql"), &[]).cannot("read pg_hba.conf of the standby")?;
     let sockets_only = rows.first().is_some_and(|r| r.get(7));
-    let rule = |r: &postgres::Row| Rule {
+    let rule = |r: &tokio_postgres::Row| Rule {
         line: r.get(0),
         local: r.get::<_, &str>(1) == "local",
         databases: r.get(2),

@@ -6,8 +6,8 @@ use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Primary, Setting};
 use crate::standby::roles::{OURS, is_list, setting_name};
 use minijinja::context;
-use postgres::error::SqlState;
 use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
 
 /// Databases left behind by killed loads and broken-off drops.
 pub fn unfinished(standby: &Server) -> Result<Vec<String>> {
@@ -112,7 +112,7 @@ pub fn carry_settings(client: &mut Client, database: &str, settings: &[Setting])
     Ok(left_out)
 }
 
-fn in_one(client: &mut Client, text: &str) -> std::result::Result<(), postgres::Error> {
+fn in_one(client: &mut Client, text: &str) -> std::result::Result<(), tokio_postgres::Error> {
     let mut tx = client.transaction()?;
     tx.batch_execute(text)?;
     tx.commit()

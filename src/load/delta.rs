@@ -10,13 +10,13 @@ use super::change::{self, Change};
 use super::{Accept, PROGRAM, fill, schema, settle, work};
 use crate::catalog::Name;
 use crate::cli::Site;
+use crate::db::Transaction;
 use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Census, Delta, How, Part, Table};
 use crate::snapshot::Snapshot;
 use crate::store::State;
 use minijinja::context;
-use postgres::Transaction;
 
 /// What a delta is applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

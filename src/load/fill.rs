@@ -1,37 +1,16 @@
 //! The data of a generation: the snapshot's CSV bytes in by COPY, and out again to be compared (P2, P3).
 
-use super::work;
-use crate::cli::Site;
-use crate::db::{Client, Server, reason, sql};
+use crate::db::{BLOCK, Client, Transaction, reason, sql};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::digest::{Digested, RecordDigest};
 use crate::formats::snapshot::Table;
 use crate::snapshot::Snapshot;
 use indicatif::ProgressBar;
 use minijinja::context;
-use postgres::Transaction;
 use std::io::{self, Read, Write};
 
-/// Large pieces: the driver sends each as one message.
-const PIECE_BYTES: usize = 1 << 18;
-
-/// Fills every table and reads it back: each must have exactly the snapshot's records.
-pub fn tables(site: &Site, standby: &Server, database: &str, snapshot: &Snapshot) -> Result<()> {
-    let manifest = &snapshot.manifest;
-    // The biggest first, so that no worker is left alone with it at the end.
-    let mut tables: Vec<&Table> = manifest.tables.iter().collect();
-    tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
-    let bar = site.talk.bar(manifest.bytes, "load and verify");
-    let path = super::build::own_path(&manifest.primary);
-    let done = work::share(standby, (database, &path), &tables, work::workers(), |client, table| {
-        fill(client, snapshot, table, &bar)?;
-        verify(client, table)
-    });
-    bar.finish_and_clear();
-    done
-}
-
-fn fill(client: &mut Client, snapshot: &Snapshot, table: &Table, bar: &ProgressBar) -> Result<()> {
+/// Fills one table.
+pub fn fill(client: &mut Client, snapshot: &Snapshot, table: &Table, bar: &ProgressBar) -> Result<()> {
     let doing = || format!("fill '{}'", table.table);
     if table.columns.is_empty() {
         return Ok(());
@@ -62,7 +41,7 @@ pub(super) fn copy_in(
     mut sent: impl FnMut(u64),
 ) -> Result<()> {
     let mut writer = tx.copy_in(statement).cannot(doing)?;
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut piece = vec![0; BLOCK];
     loop {
         let read = fully(source, &mut piece).cannot(format!("{doing}: read the snapshot"))?;
         if read == 0 {
@@ -97,14 +76,14 @@ fn of_the_server(error: io::Error, doing: &str) -> Error {
     let Some(inner) = error.into_inner() else {
         return Error::unreachable(doing, "the session ended");
     };
-    let (exit, reason, _) = match inner.downcast::<postgres::Error>() {
+    let (exit, reason, _) = match inner.downcast::<tokio_postgres::Error>() {
         Ok(e) => reason::of(&e),
         Err(e) => (Exit::Failed, e.to_string(), None),
     };
     Error::new(exit, doing, reason)
 }
 
-fn refused_row(error: &postgres::Error, doing: &str) -> Error {
+fn refused_row(error: &tokio_postgres::Error, doing: &str) -> Error {
     let (exit, reason, hint) = reason::of(error);
     let told = Error::new(exit, doing, reason);
     // Classes 22 and 23: a value or a rule; anything else is the server's trouble, not the row's.
@@ -116,7 +95,8 @@ fn refused_row(error: &postgres::Error, doing: &str) -> Error {
     }
 }
 
-fn verify(client: &mut Client, table: &Table) -> Result<()> {
+/// Reads one table back: it must have exactly the snapshot's records.
+pub fn verify(client: &mut Client, table: &Table) -> Result<()> {
     let doing = || format!("verify '{}' on the standby", table.table);
     if table.columns.is_empty() {
         return Ok(());
@@ -146,21 +126,15 @@ pub(super) fn read_back(tx: &mut Transaction, table: &Table, doing: &str) -> Res
 pub(super) fn digest(tx: &mut Transaction, statement: &str, doing: &str) -> Result<Digested> {
     let mut digest = RecordDigest::default();
     let mut reader = tx.copy_out(statement).cannot(doing)?;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let read = fully(&mut reader, &mut piece).map_err(|e| of_the_server(e, doing))?;
-        digest.update(&piece[..read]);
-        // Asked once more after its end, the driver would take the next message for a row.
-        if read < piece.len() {
-            break;
-        }
+    while let Some(block) = reader.block().cannot(doing)? {
+        digest.update(&block);
     }
     drop(reader);
     digest.finish().ok_or_else(|| Error::damaged(doing, "the server's answer is cut off"))
 }
 
 /// Pins what the text of a value depends on, for the rest of the transaction.
-pub(super) fn pin(tx: &mut Transaction, timezone: &str, search_path: &str) -> Result<(), postgres::Error> {
+pub(super) fn pin(tx: &mut Transaction, timezone: &str, search_path: &str) -> Result<(), tokio_postgres::Error> {
     let text = sql::render(crate::sql!("snapshot/session.sql"), context! { timezone, search_path });
     // The template is ours and its parameters are set: rendering cannot fail but by a mistake in it.
     tx.batch_execute(&text.unwrap_or_default())

@@ -4,15 +4,16 @@
 //! locks only the referencing table against other checks. A key that does not hold, because the rows it points at were
 //! not downloaded, stays unvalidated: it still guards every new row.
 
+use super::ddl::first_part;
 use super::schema::Statement;
 use super::work;
 use crate::catalog::Name;
 use crate::db::{Client, Server, reason, sql};
 use crate::error::{Cannot, Result};
 use minijinja::context;
-use postgres::error::SqlState;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use tokio_postgres::error::SqlState;
 
 /// A foreign key that the rows of the standby do not satisfy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -111,22 +112,6 @@ fn named(statement: &str, left_out: bool) -> Option<Dangling> {
     let (name, rest) = first_part(rest.strip_prefix('.')?)?;
     let (constraint, _) = first_part(rest.trim_start().strip_prefix("ADD CONSTRAINT ")?)?;
     Some(Dangling { table: Name { schema, name }, constraint, left_out })
-}
-
-/// The identifier at the start of `text`, unquoted, and what follows it.
-fn first_part(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c == '.' || c.is_whitespace()).unwrap_or(text.len());
-        return Some((text[..end].to_owned(), &text[end..]));
-    };
-    let mut from = 0;
-    loop {
-        let end = from + quoted[from..].find('"')?;
-        if !quoted[end + 1..].starts_with('"') {
-            return Some((quoted[..end].replace("\"\"", "\""), &quoted[end + 1..]));
-        }
-        from = end + 2;
-    }
 }
 
 #[cfg(test)]

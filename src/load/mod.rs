@@ -1,7 +1,7 @@
 //! `his-load-standby`: makes a standby generation of a snapshot, in a database of its own beside the closed one.
 //!
-//! `plan` decides, `guards` refuse, `build` does the work in a database that nobody sees: schema (`schema`),
-//! data in and read back (`fill`), `foreign_keys`, `settle` (numbers, owners, gate and capture). The rename that
+//! `plan` decides, `guards` refuse, `build` does the work in a database that nobody sees: schema (`schema`), data in and read
+//! back (`fill`) with indexes and statistics beside it (`order`), `foreign_keys`, `settle` (numbers, owners, gate and capture). The rename that
 //! publishes it is the last step, so a killed load leaves nothing but a database that the next run sweeps. A delta
 //! brings the newest generation forward instead (`delta`), or a new one, where the newest is not of its parent (`chain`).
 
@@ -12,12 +12,14 @@ mod change;
 mod check;
 mod cli;
 mod database;
+mod ddl;
 mod delta;
 mod fill;
 mod foreign_keys;
 mod guards;
 mod init;
 mod list;
+mod order;
 mod plan;
 mod primary;
 mod retire;

@@ -4,8 +4,8 @@ use crate::cli::Site;
 use crate::db::{self, Client};
 use crate::error::{Cannot, Result};
 use crate::merge;
-use postgres::error::SqlState;
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
 
 /// Longer than the fence: a load is in no hurry, but it must end.
 pub const PATIENCE: Duration = Duration::from_secs(8);
@@ -52,7 +52,7 @@ pub fn window_roles(site: &Site) -> Option<Vec<WindowRole>> {
             }
             other => other.cannot(doing)?,
         };
-        let role = |r: &postgres::Row| WindowRole { name: r.get(0), verifier: r.get(1), settings: r.get(2) };
+        let role = |r: &tokio_postgres::Row| WindowRole { name: r.get(0), verifier: r.get(1), settings: r.get(2) };
         Ok(rows.iter().map(role).collect())
     })
 }
@@ -87,6 +87,6 @@ fn ask<T: Send + 'static>(site: &Site, question: impl FnOnce(&mut Client) -> Res
 }
 
 /// There is no ledger yet.
-fn is_missing(error: &postgres::Error) -> bool {
+fn is_missing(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(c) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(c))
 }

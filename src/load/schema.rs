@@ -10,11 +10,10 @@ use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::snapshot::SCHEMA_FILE;
 use crate::snapshot::Snapshot;
 use minijinja::context;
-use postgres::error::SqlState;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use tempfile::NamedTempFile;
+use tokio_postgres::error::SqlState;
 
 /// Entries of a dump that a standby must not have: they would act on other servers, or fight with our own guard.
 const NOT_HERE: [&str; 5] =
@@ -29,6 +28,19 @@ pub struct Statement {
     /// As the dump calls it: INDEX, FK CONSTRAINT, TRIGGER …
     pub kind: String,
     pub text: String,
+    /// Where it stands in the dump.
+    pub place: usize,
+}
+
+/// What a dump has for after the data, each kind in the dump's order.
+#[derive(Debug, Default)]
+pub struct AfterData {
+    /// Indexes, and the keys that are made of one.
+    pub indexes: Vec<Statement>,
+    /// Triggers, rules, policies and whatever else.
+    pub rest: Vec<Statement>,
+    pub foreign_keys: Vec<Statement>,
+    pub comments: Vec<Statement>,
 }
 
 /// The schema of a snapshot, to be built in one database.
@@ -79,34 +91,33 @@ impl<'a> Schema<'a> {
             .map_err(|e| e.hint("an extension of the primary may be missing on the standby's machine (Debian: postgresql-contrib, or the package of that extension); install it and load again."))
     }
 
-    /// Makes indexes and keys in parallel, then triggers, rules, policies and the rest in the dump's order. Foreign keys and
-    /// comments are handed back: they come last.
-    pub fn after_data(&self, workers: usize) -> Result<(Vec<Statement>, Vec<Statement>)> {
-        let all = split(&self.script("post-data")?);
-        let (keys, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|s| s.kind == "FK CONSTRAINT");
-        let (comments, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|s| s.kind == "COMMENT");
-        let builds = |s: &&Statement| matches!(s.kind.as_str(), "INDEX" | "CONSTRAINT");
-        let indexes: Vec<&Statement> = rest.iter().filter(builds).collect();
-        let early = Mutex::new(Vec::new());
-        work::share(self.standby, (self.database, &self.search_path), &indexes, workers, |client, statement| {
-            match run(client, statement)? {
-                Ran::Done => {}
-                // Of a materialized view that itself waits for a key.
-                Ran::TooEarly => early.lock().map(|mut e| e.push(statement.text.clone())).unwrap_or_default(),
+    /// What comes after the data.
+    pub fn after_data(&self) -> Result<AfterData> {
+        let mut after = AfterData::default();
+        for statement in split(&self.script("post-data")?) {
+            match statement.kind.as_str() {
+                "FK CONSTRAINT" => after.foreign_keys.push(statement),
+                "COMMENT" => after.comments.push(statement),
+                "INDEX" | "CONSTRAINT" => after.indexes.push(statement),
+                _ => after.rest.push(statement),
             }
-            Ok(())
-        })?;
-        let early = early.into_inner().unwrap_or_default();
+        }
+        Ok(after)
+    }
+
+    /// Runs statements one after the other, in the dump's order.
+    pub fn run(&self, mut statements: Vec<&Statement>) -> Result<()> {
+        statements.sort_by_key(|s| s.place);
         let mut client = work::session(self.standby, self.database, &self.search_path)?;
-        for statement in rest.iter().filter(|s| !builds(s) || early.contains(&s.text)) {
-            if let Ran::TooEarly = run(&mut client, statement)? {
+        for statement in statements {
+            if !statement.run(&mut client)? {
                 return Err(Error::failed(
                     "build the schema of the HIS on the standby",
                     "an index is of a table that is not there",
                 ));
             }
         }
-        Ok((keys, comments))
+        Ok(())
     }
 
     fn script(&self, section: &str) -> Result<String> {
@@ -120,18 +131,16 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// How a statement went.
-enum Ran {
-    Done,
-    TooEarly,
-}
-
-fn run(client: &mut Client, statement: &Statement) -> Result<Ran> {
-    let doing = || format!("build the schema of the HIS on the standby ({})", statement.kind.to_lowercase());
-    match client.batch_execute(&statement.text) {
-        Ok(()) => Ok(Ran::Done),
-        Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(Ran::TooEarly),
-        Err(e) => Err(e).cannot(doing()),
+impl Statement {
+    /// False when it is too early for it: an index of a materialized view that itself waits for a key.
+    pub fn run(&self, client: &mut Client) -> Result<bool> {
+        match client.batch_execute(&self.text) {
+            Ok(()) => Ok(true),
+            Err(e) if e.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(false),
+            Err(e) => {
+                Err(e).cannot(format!("build the schema of the HIS on the standby ({})", self.kind.to_lowercase()))
+            }
+        }
     }
 }
 
@@ -175,14 +184,14 @@ fn split(script: &str) -> Vec<Statement> {
         let end = body.find("\n--\n").unwrap_or(body.len());
         let text = body[..end].trim();
         if !text.is_empty() {
-            statements.push(Statement { kind: kind.to_owned(), text: text.to_owned() });
+            statements.push(Statement { kind: kind.to_owned(), text: text.to_owned(), place: statements.len() });
         }
     }
     statements
 }
 
 /// Fills the materialized views, those that others are made of first. One that cannot be filled is said by name.
-pub fn refresh(client: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
+pub fn refresh(client: &mut impl crate::db::GenericClient) -> Result<Vec<String>> {
     let views = client.query(crate::sql!("load/materialized_views.sql"), &[]).cannot("list the materialized views")?;
     let mut failed = Vec::new();
     for row in views {

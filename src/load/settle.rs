@@ -2,13 +2,13 @@
 
 use crate::catalog::Name;
 use crate::cli::Site;
+use crate::db::GenericClient;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Manifest, Sequence};
 use crate::profile::Numbers;
 use crate::standby::roles::{self, Wanted};
 use minijinja::context;
-use postgres::GenericClient;
 use std::collections::BTreeSet;
 
 /// Makes the roles that the schema mentions: window roles with login, all others without.
@@ -95,9 +95,17 @@ pub fn table_numbers(client: &mut impl GenericClient, site: &Site, only: Option<
     Ok(())
 }
 
-/// Statistics for the planner.
-pub fn analyze(client: &mut Client) -> Result<()> {
-    client.batch_execute(crate::sql!("load/analyze.sql")).cannot("gather statistics of the generation")
+/// Statistics of a table for the planner.
+pub fn analyze(client: &mut Client, table: &Name) -> Result<()> {
+    let text = sql::render(crate::sql!("load/analyze.sql"), context! { table => table.sql() })?;
+    client.batch_execute(&text).cannot(format!("gather statistics of '{table}'"))
+}
+
+/// Statistics of the materialized views, once they are filled.
+pub fn analyze_views(client: &mut Client) -> Result<()> {
+    let doing = "list the materialized views";
+    let views = client.query(crate::sql!("load/materialized_views.sql"), &[]).cannot(doing)?;
+    views.iter().try_for_each(|r| analyze(client, &Name { schema: r.get(0), name: r.get(1) }))
 }
 
 /// Tables that the HIS keeps unlogged would be empty after a crash of the standby; here they must not be.

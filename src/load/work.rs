@@ -2,7 +2,9 @@
 
 use crate::db::{Client, Server};
 use crate::error::{Cannot, Error, Result};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 /// Sessions that fill and build at once: enough to keep the cores of a small server busy, few enough to leave it alive.
@@ -31,17 +33,29 @@ pub fn share<T: Sync>(
         let mut client = None;
         while !failed.load(Ordering::Relaxed) {
             let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let client = match &mut client {
-                Some(client) => client,
-                none => none.insert(session(standby, database, search_path)?),
-            };
-            work(client, item)?;
+            work(opened(&mut client, standby, database, search_path)?, item)?;
         }
         Ok(())
     };
-    let guarded = || one().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+    side_by_side(workers.min(items.len()), || one().inspect_err(|_| failed.store(true, Ordering::Relaxed)))
+}
+
+fn opened<'a>(
+    client: &'a mut Option<Client>,
+    standby: &Server,
+    database: &str,
+    search_path: &str,
+) -> Result<&'a mut Client> {
+    Ok(match client {
+        Some(client) => client,
+        none => none.insert(session(standby, database, search_path)?),
+    })
+}
+
+/// The first error of any of them is the outcome.
+fn side_by_side(workers: usize, one: impl Fn() -> Result<()> + Sync) -> Result<()> {
     thread::scope(|scope| {
-        let running: Vec<_> = (0..workers.min(items.len())).map(|_| scope.spawn(guarded)).collect();
+        let running: Vec<_> = (0..workers).map(|_| scope.spawn(&one)).collect();
         let mut first = Ok(());
         for thread in running {
             let ended =
@@ -50,4 +64,146 @@ pub fn share<T: Sync>(
         }
         first
     })
+}
+
+/// Something to be done once other things are done.
+#[derive(Debug)]
+pub struct Task<T> {
+    pub item: T,
+    /// The table that it works on, by a number of the caller's. Server locks would make the second of two that cannot share a
+    /// table wait, and its worker with it.
+    pub table: Option<usize>,
+    /// Cannot share its table with any other.
+    pub alone: bool,
+    /// Places of the tasks that come first.
+    pub after: Vec<usize>,
+}
+
+/// Where all tasks stand.
+struct Board {
+    /// Not begun, in the order of the tasks.
+    waiting: Vec<usize>,
+    /// How many must still be done before each.
+    lacking: Vec<usize>,
+    /// Tables in use: by how many, and whether by one alone.
+    used: BTreeMap<usize, (usize, bool)>,
+    running: usize,
+    failed: bool,
+}
+
+impl Board {
+    fn of<T>(tasks: &[Task<T>]) -> Board {
+        Board {
+            waiting: (0..tasks.len()).collect(),
+            lacking: tasks.iter().map(|t| t.after.len()).collect(),
+            used: BTreeMap::new(),
+            running: 0,
+            failed: false,
+        }
+    }
+
+    /// Takes the first task that can be begun now.
+    fn take<T>(&mut self, tasks: &[Task<T>]) -> Option<usize> {
+        let free = |n: &usize| {
+            let task = &tasks[*n];
+            let used = task.table.and_then(|t| self.used.get(&t));
+            self.lacking[*n] == 0 && used.is_none_or(|(_, alone)| !task.alone && !alone)
+        };
+        let at = self.waiting.iter().position(free)?;
+        let n = self.waiting.remove(at);
+        if let Some(table) = tasks[n].table {
+            let used = self.used.entry(table).or_default();
+            *used = (used.0 + 1, tasks[n].alone);
+        }
+        self.running += 1;
+        Some(n)
+    }
+
+    fn done<T>(&mut self, n: usize, tasks: &[Task<T>], followers: &[Vec<usize>]) {
+        if let Some(table) = tasks[n].table
+            && let Some(used) = self.used.get_mut(&table)
+        {
+            used.0 -= 1;
+            if used.0 == 0 {
+                self.used.remove(&table);
+            }
+        }
+        self.running -= 1;
+        followers[n].iter().for_each(|f| self.lacking[*f] -= 1);
+    }
+}
+
+/// Does all tasks by at most `workers` sessions in `database`, the first that can be begun first.
+pub fn in_order<T: Sync>(
+    standby: &Server,
+    (database, search_path): (&str, &str),
+    tasks: &[Task<T>],
+    workers: usize,
+    work: impl Fn(&mut Client, &T) -> Result<()> + Sync,
+) -> Result<()> {
+    let mut followers = vec![Vec::new(); tasks.len()];
+    tasks.iter().enumerate().for_each(|(n, t)| t.after.iter().for_each(|first| followers[*first].push(n)));
+    let (board, changed) = (Mutex::new(Board::of(tasks)), Condvar::new());
+    let held = || board.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = || {
+        let mut board = held();
+        loop {
+            if board.failed {
+                return None;
+            }
+            if let Some(n) = board.take(tasks) {
+                return Some(n);
+            }
+            // With none running, nothing that waits can ever be begun.
+            if board.waiting.is_empty() || board.running == 0 {
+                return None;
+            }
+            board = changed.wait(board).unwrap_or_else(PoisonError::into_inner);
+        }
+    };
+    let one = || -> Result<()> {
+        let mut client = None;
+        while let Some(n) = next() {
+            let outcome =
+                opened(&mut client, standby, database, search_path).and_then(|client| work(client, &tasks[n].item));
+            let mut board = held();
+            board.done(n, tasks, &followers);
+            board.failed |= outcome.is_err();
+            changed.notify_all();
+            drop(board);
+            outcome?;
+        }
+        Ok(())
+    };
+    side_by_side(workers.min(tasks.len()), one)?;
+    let left = held().waiting.len();
+    if left > 0 {
+        return Err(Error::failed("fill the standby", format!("{left} steps wait for each other")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(table: usize, alone: bool, after: &[usize]) -> Task<()> {
+        Task { item: (), table: Some(table), alone, after: after.to_vec() }
+    }
+
+    #[test]
+    fn what_cannot_share_its_table_waits_and_another_is_taken_meanwhile() {
+        let tasks =
+            [task(1, true, &[]), task(1, false, &[0]), task(1, true, &[0]), task(1, false, &[0]), task(2, true, &[])];
+        let followers = [vec![1, 2, 3], vec![], vec![], vec![], vec![]];
+        let mut board = Board::of(&tasks);
+        assert_eq!((board.take(&tasks), board.take(&tasks), board.take(&tasks)), (Some(0), Some(4), None));
+        board.done(0, &tasks, &followers);
+        // Two share the table; the one that would be alone is passed over until both have ended.
+        assert_eq!((board.take(&tasks), board.take(&tasks), board.take(&tasks)), (Some(1), Some(3), None));
+        board.done(1, &tasks, &followers);
+        assert_eq!(board.take(&tasks), None);
+        board.done(3, &tasks, &followers);
+        assert_eq!((board.take(&tasks), board.waiting.len()), (Some(2), 0));
+    }
 }

@@ -11,8 +11,8 @@ use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use postgres::error::SqlState;
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
 
 /// A chunk that loses a deadlock or a lock wait against a window is tried again this often.
 const TRIES: u32 = 8;
@@ -125,7 +125,7 @@ fn record(to: &mut impl Statements, targets: &[Target], search_path: &str) -> Re
     run(to, crate::sql!("merge/record.sql"), context, DOING)
 }
 
-fn failure(e: postgres::Error) -> Failure {
+fn failure(e: tokio_postgres::Error) -> Failure {
     let again = matches!(
         e.code(),
         Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_SERIALIZATION_FAILURE)

@@ -4,8 +4,8 @@ use super::ledger;
 use crate::cli::Site;
 use crate::db::Client;
 use crate::error::{Cannot, Error, Result};
-use postgres::Row;
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 
 /// One conflict, as the ledger has it.
 #[derive(Debug, Clone)]

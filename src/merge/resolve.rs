@@ -389,7 +389,7 @@ impl Link {
         })
     }
 
-    fn record(&self, tx: &mut postgres::Transaction<'_>, conflict: i64) -> Result<()> {
+    fn record(&self, tx: &mut crate::db::Transaction<'_>, conflict: i64) -> Result<()> {
         tx.execute(
             crate::sql!("merge/record_link.sql"),
             &[

@@ -25,7 +25,7 @@ impl Shape {
 /// The tables of `batches`, and of the units that the ledger holds or has rejected. Generations may differ in their columns:
 /// a table has all that any of them has.
 pub fn shapes(
-    client: &mut impl postgres::GenericClient,
+    client: &mut impl crate::db::GenericClient,
     batches: &[Batch],
     catalog: &Catalog,
     profile: &Profile,

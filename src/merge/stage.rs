@@ -4,12 +4,12 @@ use super::link;
 use super::shape::Shape;
 use super::statements::{Statements, run};
 use super::target::Target;
+use crate::db::Transaction;
 use crate::db::sql::{self, literal};
 use crate::error::{Cannot, Error, Result};
 use crate::queue::Batch;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use postgres::Transaction;
 
 /// What a run works on; the temporary tables of `sql/merge/stage.sql` hold the rest.
 #[derive(Debug, Clone, Copy)]

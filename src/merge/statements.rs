@@ -1,10 +1,10 @@
 //! Where the statements of a merge go: to the primary at once, or into a script for psql. There is one merge, not two.
 
+use crate::db::Transaction;
 use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
 use minijinja::Value;
-use postgres::Transaction;
-use std::io::{BufWriter, Read};
+use std::io::Read;
 
 /// SQLSTATE with which a statement of ours says that something is damaged.
 const DAMAGED: &str = "HSC05";
@@ -45,10 +45,7 @@ pub fn run(to: &mut impl Statements, template: &str, context: Value, doing: &str
 
 /// Sends all of `from` into a COPY; gives the rows that arrived.
 pub fn copy_from(tx: &mut Transaction<'_>, copy: &str, from: &mut impl Read, doing: &str) -> Result<u64> {
-    let writer = tx.copy_in(copy).cannot(doing)?;
-    // Large pieces: the driver sends each as one message.
-    let mut writer = BufWriter::with_capacity(1 << 18, writer);
+    let mut writer = tx.copy_in(copy).cannot(doing)?;
     std::io::copy(from, &mut writer).cannot(doing)?;
-    let writer = writer.into_inner().map_err(|e| Error::failed(doing, e.error()))?;
     writer.finish().cannot(doing)
 }

@@ -11,7 +11,6 @@ use crate::formats::census::Pages;
 use crate::formats::snapshot::{Census, Delta, How, Part, Table};
 use crate::formats::tally::{self, Counting};
 use minijinja::{Value, context};
-use std::io::Read;
 
 /// Each delta proves one part in so many of every table: all of it within a day, at one delta in five minutes.
 const PARTS: u64 = 288;
@@ -143,21 +142,10 @@ impl Pieces<'_> {
 
     fn read(&mut self, statement: &str, doing: &str, mut take: impl FnMut(&[u8])) -> Result<()> {
         let mut reader = self.client.copy_out(statement).cannot(doing)?;
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            let mut filled = 0;
-            while filled < piece.len() {
-                match reader.read(&mut piece[filled..]).cannot(doing)? {
-                    0 => break,
-                    n => filled += n,
-                }
-            }
-            take(&piece[..filled]);
-            // The driver's reader must not be asked again after its end.
-            if filled < piece.len() {
-                return Ok(());
-            }
+        while let Some(block) = reader.block().cannot(doing)? {
+            take(&block);
         }
+        Ok(())
     }
 
     /// Rows of the next part of the table, for the standby to compare with its own.

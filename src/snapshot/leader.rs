@@ -14,9 +14,9 @@ use crate::profile::Profile;
 use crate::seal::Seal;
 use chrono::{DateTime, SubsecRound, Utc};
 use minijinja::context;
-use postgres::error::SqlState;
 use std::path::Path;
 use std::time::Duration;
+use tokio_postgres::error::SqlState;
 
 /// Longest wait for a lock on the primary; whoever holds it is changing the table's structure.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(3);
@@ -243,7 +243,8 @@ fn roles(client: &mut Client, profile: &Profile) -> Result<Vec<Role>> {
     let rows = client
         .query(crate::sql!("snapshot/roles.sql"), &[&profile.window_roles])
         .cannot("read the roles of the primary")?;
-    let role = |r: &postgres::Row| Role { name: r.get("name"), login: r.get("login"), member_of: r.get("member_of") };
+    let role =
+        |r: &tokio_postgres::Row| Role { name: r.get("name"), login: r.get("login"), member_of: r.get("member_of") };
     Ok(rows.iter().map(role).collect())
 }
 

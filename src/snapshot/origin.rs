@@ -10,9 +10,9 @@ use crate::formats::snapshot::{LedgerTable, Marks};
 use crate::seal::Seal;
 use crate::store::durable;
 use minijinja::context;
-use postgres::error::SqlState;
 use std::collections::BTreeSet;
 use std::path::Path;
+use tokio_postgres::error::SqlState;
 
 /// Where the server stands now.
 pub fn marks(client: &mut Client, tables: &[&Name]) -> Result<Marks> {
@@ -77,7 +77,7 @@ pub fn ledger(client: &mut Client, dir: &Path, seal: &Seal, compress: bool) -> R
     Ok(stored)
 }
 
-fn explain(error: &postgres::Error, table: &str) -> Error {
+fn explain(error: &tokio_postgres::Error, table: &str) -> Error {
     let (exit, reason, hint) = crate::db::reason::of(error);
     let told = Error::new(exit, format!("download 'his_emergency.{table}'"), reason);
     if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {

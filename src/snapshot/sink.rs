@@ -70,7 +70,9 @@ fn write(
     blocks: &Receiver<Vec<u8>>,
 ) -> io::Result<Written> {
     let mut out = seal.create(path)?;
-    let mut digest = RecordDigest::default();
+    // What is stored as it came is hashed as it is stored.
+    let as_it_came = !compress && seal.name("").is_empty();
+    let mut digest = if as_it_came { RecordDigest::default() } else { RecordDigest::and_whole() };
     let mut take = |block: &[u8]| match &mut taking {
         Some(taking) => digest.update_and(block, |record| taking.record(record)),
         None => digest.update(block),
@@ -90,9 +92,12 @@ fn write(
         }
     }
     let sha256 = out.finish()?;
-    let digested = digest
+    let mut digested = digest
         .finish()
         .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record"))?;
+    if as_it_came {
+        digested.sha256.clone_from(&sha256);
+    }
     Ok(Written { digested, sha256, census: taking.and_then(Taking::finish) })
 }
 

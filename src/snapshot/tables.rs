@@ -14,13 +14,9 @@ use crate::formats::snapshot::{Census, Delta, Part, Table};
 use crate::seal::Seal;
 use indicatif::ProgressBar;
 use minijinja::context;
-use postgres::error::SqlState;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-/// Bytes that go from reading to writing at once; the driver hands rows over one by one.
-const BLOCK: usize = 1 << 18;
+use tokio_postgres::error::SqlState;
 
 /// What the workers share.
 pub struct Download<'a> {
@@ -260,28 +256,18 @@ pub(super) fn copy_into(
     client: &mut Client,
     statement: &str,
     sink: &Sink,
-    explain: &dyn Fn(&postgres::Error) -> Error,
+    explain: &dyn Fn(&tokio_postgres::Error) -> Error,
 ) -> Result<bool> {
     let mut reader = client.copy_out(statement).map_err(|e| explain(&e))?;
-    loop {
-        let mut block = Vec::with_capacity(BLOCK);
-        let read = reader.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(|e| {
-            match e.downcast::<postgres::Error>() {
-                Ok(e) => explain(&e),
-                Err(e) => Error::failed("read a table", e),
-            }
-        })?;
-        if read > 0 && !sink.put(block) {
+    while let Some(block) = reader.block().map_err(|e| explain(&e))? {
+        if !sink.put(block) {
             return Ok(false);
         }
-        // The driver's reader must not be asked again after its end.
-        if read < BLOCK {
-            return Ok(true);
-        }
     }
+    Ok(true)
 }
 
-fn explain(error: &postgres::Error, planned: &Planned, doing: &str) -> Error {
+fn explain(error: &tokio_postgres::Error, planned: &Planned, doing: &str) -> Error {
     let code = error.code().cloned();
     let (exit, reason, hint) = crate::db::reason::of(error);
     let told = Error::new(exit, doing, reason);

@@ -122,7 +122,7 @@ impl Watch {
     }
 }
 
-fn look(client: &mut Client, shared: &Shared) -> Result<(), postgres::Error> {
+fn look(client: &mut Client, shared: &Shared) -> Result<(), tokio_postgres::Error> {
     let ours = held(&shared.ours).clone();
     if held(&shared.verdict).is_none() {
         let Some(row) = client.query_opt(crate::sql!("snapshot/waiting_behind.sql"), &[&ours, &shared.dump])? else {

@@ -31,7 +31,7 @@ pub fn close(server: &Server, database: &str, drain: Duration) -> Result<Vec<End
     let doing = || format!("close the standby '{database}'");
     let mut client = server.connect_to(database)?;
     let mut watcher = server.connect_to(database)?;
-    let waiting = std::thread::spawn(move || -> std::result::Result<(), postgres::Error> {
+    let waiting = std::thread::spawn(move || -> std::result::Result<(), tokio_postgres::Error> {
         let mut tx = client.transaction()?;
         tx.batch_execute("SET LOCAL synchronous_commit = on")?;
         tx.query(crate::sql!("standby/gate_lock.sql"), &[])?;

@@ -4,7 +4,7 @@ use crate::db::{Client, Server};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot;
 use chrono::{DateTime, Utc};
-use postgres::error::SqlState;
+use tokio_postgres::error::SqlState;
 
 /// The generation number of the empty closed database that `init` makes.
 pub const CLOSED_DATABASE: u64 = 0;
@@ -135,7 +135,7 @@ pub fn databases(standby: &Server) -> Result<Vec<String>> {
 
 /// Writes into a fresh database which generation it is and of which snapshot.
 pub fn record(
-    client: &mut impl postgres::GenericClient,
+    client: &mut impl crate::db::GenericClient,
     number: u64,
     site: &str,
     of: Option<(&snapshot::Manifest, &str)>,

@@ -2,11 +2,11 @@
 
 use super::Captured;
 use crate::catalog::{Catalog, Table};
+use crate::db::GenericClient;
 use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
 use crate::profile::{self, Profile, Triggers};
 use minijinja::context;
-use postgres::GenericClient;
 
 /// Installs the gate on every table and partition, and the capture on those the profile captures.
 ///

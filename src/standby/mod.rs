@@ -34,9 +34,9 @@ pub struct Captured {
 }
 
 /// The captured tables of the generation that `client` is connected to.
-pub fn captured(client: &mut impl postgres::GenericClient) -> Result<Vec<Captured>> {
+pub fn captured(client: &mut impl crate::db::GenericClient) -> Result<Vec<Captured>> {
     let rows = client.query(crate::sql!("standby/captured.sql"), &[]).cannot("read what the standby captures")?;
-    let table = |row: postgres::Row| Captured {
+    let table = |row: tokio_postgres::Row| Captured {
         no: row.get(0),
         table: Name { schema: row.get(1), name: row.get(2) },
         columns: row.get(3),
@@ -55,7 +55,7 @@ pub struct Units {
 }
 
 /// Counts the units of the generation that `client` is connected to.
-pub fn units(client: &mut impl postgres::GenericClient) -> Result<Units> {
+pub fn units(client: &mut impl crate::db::GenericClient) -> Result<Units> {
     let tables: Vec<i32> = captured(client)?.iter().map(|t| t.no).collect();
     if tables.is_empty() {
         return Ok(Units::default());

@@ -3,13 +3,13 @@
 use super::Generation;
 use crate::catalog::Name;
 use crate::cli::Site;
+use crate::db::GenericClient;
 use crate::db::{self, Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::profile::Numbers;
 use crate::queue::Batch;
 use crate::store::State;
 use minijinja::context;
-use postgres::GenericClient;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

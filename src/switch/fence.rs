@@ -380,7 +380,7 @@ fn grants(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Vec<(Found, bool)
     let rows = tx
         .query(crate::sql!("switch/fence_grants.sql"), &[&wanted.ours])
         .cannot("read who may connect to the primary")?;
-    let found = |row: postgres::Row| {
+    let found = |row: tokio_postgres::Row| {
         let grant = Grant { grantor: row.get(0), grantee: row.get(1), grantable: row.get(2) };
         (Found { grant, grantor_owns: row.get(3) }, row.get(4))
     };
@@ -410,16 +410,16 @@ fn run(tx: &mut Transaction<'_>, template: &str, context: minijinja::Value, doin
     tx.batch_execute(&db::sql::render(template, context)?).cannot(doing)
 }
 
-fn database(client: &mut impl postgres::GenericClient) -> Result<String> {
+fn database(client: &mut impl crate::db::GenericClient) -> Result<String> {
     let row = client.query_one("SELECT pg_catalog.current_database()::text", &[]).cannot("ask the primary")?;
     Ok(row.get(0))
 }
 
-fn sessions(client: &mut impl postgres::GenericClient, wanted: &Wanted) -> Result<Vec<Session>> {
+fn sessions(client: &mut impl crate::db::GenericClient, wanted: &Wanted) -> Result<Vec<Session>> {
     let rows = client
         .query(crate::sql!("switch/fence_sessions.sql"), &[&wanted.ours, &wanted.ended_roles()])
         .cannot("look for windows on the primary")?;
-    let session = |row: &postgres::Row| Session {
+    let session = |row: &tokio_postgres::Row| Session {
         pid: row.get(0),
         user: row.get(1),
         superuser: row.get(2),

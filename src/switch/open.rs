@@ -7,10 +7,10 @@ use crate::db::{Client, Server, reason, sql};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::standby::{self, Gate, Generation, numbers};
 use minijinja::context;
-use postgres::error::SqlState;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio_postgres::error::SqlState;
 
 /// A swap that has not come through in this time will not: something holds a database that cannot be ended.
 const SWAP_LIMIT: Duration = Duration::from_secs(20);

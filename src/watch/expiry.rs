@@ -46,7 +46,7 @@ fn roles(site: &Site, server: &Server) -> Result<Vec<(State, String)>> {
     let rows = client
         .query(crate::sql!("watch/passwords.sql"), &[&names])
         .cannot(format!("ask the {} when passwords expire", server.side))?;
-    let end = |row: &postgres::Row| (row.get::<_, String>(0), row.get::<_, DateTime<Utc>>(1));
+    let end = |row: &tokio_postgres::Row| (row.get::<_, String>(0), row.get::<_, DateTime<Utc>>(1));
     Ok(rows
         .iter()
         .map(end)

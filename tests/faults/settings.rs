@@ -5,6 +5,7 @@ use crate::opened::Opened;
 use crate::support::Cluster;
 use crate::support::workplace::DB;
 use crate::switch::Hospital;
+use his_emergency::db::Client;
 
 /// What an administrator may set for a server, each of which changes how values are written or when a statement ends.
 const SETTINGS: [&str; 18] = [
@@ -64,7 +65,7 @@ fn more(o: &Opened, units: usize) {
 }
 
 /// Takes every session that the server has left, those for superusers too.
-fn crowd(side: &Cluster) -> Vec<postgres::Client> {
+fn crowd(side: &Cluster) -> Vec<Client> {
     let mut sessions = Vec::new();
     while let Ok(session) = side.connect("postgres", DB) {
         sessions.push(session);

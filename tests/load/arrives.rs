@@ -126,7 +126,7 @@ fn foreign_keys_that_a_filter_leaves_dangling_are_named_and_still_guard_new_rows
         .client("his_g1")
         .batch_execute("BEGIN READ WRITE; INSERT INTO op.charge_line VALUES (1, 2, 'x', 1)")
         .expect_err("it guards");
-    assert_eq!(refused.code().map(postgres::error::SqlState::code), Some("23503"));
+    assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("23503"));
 }
 
 #[test]

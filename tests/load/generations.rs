@@ -119,7 +119,7 @@ fn p6_nothing_open_is_thrown_away_an_old_generation_that_was_opened_during_the_l
     h.primary.execute(DB, "INSERT INTO t (v) SELECT 'v' FROM generate_series(1, 200000)");
     h.snapshot();
     let mut load = h.work.start("his-load-standby", &["--json"]);
-    load.wait_for("data:");
+    load.wait_for("read back");
     h.opened("his_g1");
     let kept = load.wait().expect(0).json();
     assert_eq!(kept["kept"], json!([{"database": "his_g1", "reason": "its gate is not closed"}]));

@@ -13,7 +13,7 @@ fn p16_the_emergency_comes_first_a_load_whose_sessions_are_ended_leaves_nothing(
     h.work.run("his-load-standby", &["init"]).expect(0);
     h.snapshot();
     let mut load = h.work.start("his-load-standby", &[]);
-    load.wait_for("data:");
+    load.wait_for("read back");
     let ours = "FROM pg_stat_activity WHERE application_name = 'his-load-standby' AND backend_type = 'client backend'";
     wait_until("it works", Duration::from_secs(20), || {
         h.standby.value("postgres", &format!("SELECT count(*) >= 2 {ours}")) == "t"
@@ -33,7 +33,7 @@ fn a_standby_that_dies_under_a_load_is_exit_6_and_nothing_is_visible() {
     let h = Hospital::small(200_000);
     h.snapshot();
     let mut load = h.work.start("his-load-standby", &[]);
-    load.wait_for("data:");
+    load.wait_for("read back");
     h.standby.stop_immediate();
     let ran = load.wait().expect(6);
     assert!(ran.hint().contains("check that the server runs"), "{}", ran.hint());
@@ -80,7 +80,7 @@ fn a_frozen_load_can_be_killed_and_its_lock_is_free_at_once() {
     let h = Hospital::small(200_000);
     h.snapshot();
     let mut load = h.work.start("his-load-standby", &[]);
-    load.wait_for("data:");
+    load.wait_for("read back");
     load.freeze();
     load.signal(Signal::KILL);
     load.wait().expect(137);

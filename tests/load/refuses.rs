@@ -162,7 +162,7 @@ fn a_standby_or_primary_that_is_down_a_wrong_id_and_a_second_run_have_their_exit
     h.refused(2, &["--no-such-flag"], "unexpected argument", "--help");
 
     let mut first = h.work.start("his-load-standby", &[]);
-    first.wait_for("data:");
+    first.wait_for("read back");
     first.freeze();
     h.refused(7, &[], "holds the lock since", "wait for that run");
     h.refused(7, &["rollback"], "holds the lock since", "wait for that run");

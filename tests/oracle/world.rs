@@ -9,13 +9,14 @@ use crate::support::random::Random;
 use crate::support::sql::text_rows;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Digest, Workplace, copy};
-use postgres::{Client, SimpleQueryMessage};
+use his_emergency::db::Client;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio_postgres::SimpleQueryMessage;
 
 /// How the batches of a world are merged.
 #[derive(Debug, Clone, PartialEq, Eq)]

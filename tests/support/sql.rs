@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use postgres::{Client, NoTls, SimpleQueryMessage};
+use his_emergency::db::{Client, Failed};
+use tokio_postgres::SimpleQueryMessage;
 
 use super::cluster::Cluster;
 use super::program::{Program, Ran};
@@ -36,8 +37,12 @@ impl Cluster {
     }
 
     /// A connection as a role, or why there is none.
-    pub fn connect(&self, role: &str, db: &str) -> Result<Client, postgres::Error> {
-        Client::connect(&self.url_as(role, db), NoTls)
+    pub fn connect(&self, role: &str, db: &str) -> Result<Client, tokio_postgres::Error> {
+        match Client::plain(&self.url_as(role, db)) {
+            Ok(client) => Ok(client),
+            Err(Failed::Driver(e)) => Err(e),
+            Err(Failed::Runtime(e)) => panic!("no session: {e}"),
+        }
     }
 
     /// Runs a script in `psql` as superuser and gives what it prints; panics with its errors.

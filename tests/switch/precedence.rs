@@ -1,5 +1,6 @@
 //! P16: whatever else runs, is stuck or has crashed is ended.
 
+use his_emergency::db::Client;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -76,12 +77,12 @@ fn p16_frozen_runs_of_every_kind_are_ended_within_five_seconds() {
 fn p16_what_a_killed_load_left_running_on_the_standby_is_ended() {
     let hospital = Hospital::new();
     let url = format!("{}&application_name=his-load-standby", hospital.standby.url("his_g1"));
-    let mut left = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
+    let mut left = Client::plain(&url).expect("it connects");
     left.batch_execute("BEGIN; SELECT 1").expect("it works");
     // And in no database of ours, in the way of the rename: of a load, and of another move.
     let holding = |program: &str, database: &str| {
         let url = format!("{}&application_name={program}", hospital.standby.url("postgres"));
-        let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
+        let mut client = Client::plain(&url).expect("it connects");
         client.batch_execute(&format!("BEGIN; COMMENT ON DATABASE {database} IS 'held'")).expect("it holds it");
         client
     };
@@ -99,7 +100,7 @@ fn p16_the_merge_lock_of_a_killed_merge_does_not_keep_the_windows_away() {
     hospital.open();
     assert_eq!(hospital.side(), "standby");
     let url = format!("{}&application_name=his-merge", hospital.primary.url(DB));
-    let mut left = postgres::Client::connect(&url, postgres::NoTls).expect("it connects");
+    let mut left = Client::plain(&url).expect("it connects");
     left.batch_execute("SELECT pg_advisory_lock(1212765509, 2)").expect("it has the merge's lock");
     assert_eq!(hospital.switch(0, &["primary"])["units"]["merged"], 1);
     left.simple_query("SELECT 1").expect_err("it was ended");

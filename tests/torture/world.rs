@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use postgres::Client;
+use his_emergency::db::Client;
 use serde_json::Value;
 
 use crate::support::workplace::DB;

@@ -110,7 +110,7 @@ fn asked(site: &Site, event: &str, figures: &mut Figures) -> Result<()> {
 fn windows(client: &mut Client, event: &str) -> Result<Vec<Window>> {
     let doing = "count what each window did";
     let rows = client.query(crate::sql!("incident/windows.sql"), &[&event]).cannot(doing)?;
-    let window = |r: &postgres::Row| Window {
+    let window = |r: &tokio_postgres::Row| Window {
         user: r.get(0),
         application: r.get(1),
         address: r.get(2),

@@ -1,6 +1,7 @@
 //! The merge ledger of a restored primary: put back as the snapshot has it, because the snapshot's rows hold what was merged
 //! by then. A batch that this ledger forgot would otherwise be merged into rows that have it already.
 
+use crate::db::Transaction;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::LedgerTable;
@@ -8,7 +9,6 @@ use crate::merge::statements;
 use crate::snapshot::Snapshot;
 use chrono::{DateTime, Utc};
 use minijinja::{Value, context};
-use postgres::Transaction;
 
 /// What became of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

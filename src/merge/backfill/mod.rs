@@ -23,6 +23,7 @@ use super::ledger::{Account, Counts};
 use super::target::{self, Target};
 use super::{Primary, connect, stage};
 use crate::cli::{Outcome, Site};
+use crate::db::Transaction;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::batch::{Money, Totals};
@@ -30,7 +31,6 @@ use crate::snapshot::{self, Snapshot};
 use crate::store::{Kind, State};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use postgres::Transaction;
 use rust_decimal::Decimal;
 use serde_json::json as object;
 

@@ -3,6 +3,7 @@
 use super::{DOING, ledger, tables};
 use crate::cli::Site;
 use crate::db::Client;
+use crate::db::Transaction;
 use crate::error::{Cannot, Result};
 use crate::merge::apply::Applying;
 use crate::merge::shape::Shape;
@@ -10,7 +11,6 @@ use crate::merge::target::{self, Target};
 use crate::merge::{Primary, chunk, plan, stage, statements};
 use minijinja::Value;
 use minijinja::value::Serde;
-use postgres::Transaction;
 
 /// Merges the held units of backfills that a decision has set free.
 pub(in crate::merge) fn settle(site: &Site, client: &mut Client, primary: &Primary) -> Result<()> {

@@ -2,6 +2,7 @@
 //! refer to come first.
 
 use crate::catalog::{self, Catalog, Name};
+use crate::db::Transaction;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::Column;
@@ -13,7 +14,6 @@ use crate::merge::target::Target;
 use crate::profile::{self, OnConflict, Profile, Triggers};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use postgres::Transaction;
 
 /// The profile under which rows of a snapshot are brought back: they are the primary's own, so that nothing of theirs is
 /// merged as a difference, left alone, set or numbered anew, and no trigger has work to do.

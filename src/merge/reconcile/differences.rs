@@ -1,13 +1,13 @@
 //! What the primary holds otherwise than it was merged, row by row, and which of that a person has found to be lawful.
 
 use super::values::{self, Compared};
+use crate::db::Transaction;
 use crate::db::{Client, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::merge::target::Target;
 use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
 use minijinja::{Value as Data, context};
-use postgres::Transaction;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;

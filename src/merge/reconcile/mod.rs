@@ -35,10 +35,10 @@ use crate::error::{Cannot, Error, Exit, Result};
 use crate::formats::batch::{Closing, Totals};
 use crate::queue::{self, Batch};
 use crate::store::Kind as LockKind;
-use postgres::IsolationLevel;
 use serde_json::json;
 use sign_off::Signature;
 use std::collections::BTreeSet;
+use tokio_postgres::IsolationLevel;
 
 /// How an event stands, to the cent.
 #[derive(Debug, Clone)]

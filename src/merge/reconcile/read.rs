@@ -2,6 +2,7 @@
 
 use super::values;
 use crate::catalog::Catalog;
+use crate::db::Transaction;
 use crate::error::{Cannot, Result};
 use crate::merge::link;
 use crate::merge::stage::{self, Input};
@@ -11,7 +12,6 @@ use crate::money;
 use crate::profile::Profile;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use postgres::Transaction;
 
 const DOING: &str = "read the captured units back";
 

@@ -1,10 +1,10 @@
 //! The profile's own questions about what the event brought: asked of the primary, never acted on.
 
 use crate::cli::Site;
+use crate::db::Transaction;
 use crate::db::sql;
 use crate::error::{Cannot, Error, Exit, Result};
 use minijinja::context;
-use postgres::Transaction;
 use serde_json::{Map, Value};
 
 /// What one report says.

@@ -1,9 +1,9 @@
 //! The three-way sheet: captured by what the batches hold, against merged, held and rejected, against what the primary holds.
 
 use super::differences::Row;
+use crate::db::Transaction;
 use crate::error::{Cannot, Error, Result};
 use crate::merge::{Account, Counts};
-use postgres::Transaction;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -10,10 +10,10 @@ use crate::paper::sheet::double::Disagreement;
 use crate::profile::{Profile, Slip, Words};
 use chrono::NaiveDateTime;
 use minijinja::context;
-use postgres::SimpleQueryMessage;
-use postgres::error::SqlState;
 use serde_json::{Map, Value};
 use std::time::Duration;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState;
 
 /// A slip that meets a window's lock is tried again this often.
 const TRIES: u32 = 5;
@@ -114,7 +114,7 @@ impl<'a> Writer<'a> {
         let (number, who) = (keyed.number.to_string(), self.who.clone());
         let content = content(keyed);
         let mut tx = self.client.transaction()?;
-        let parameters: [&(dyn postgres::types::ToSql + Sync); 7] =
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
             [&number, &self.slip.kind, &hash, &content, &keyed.written_at, &who.by, &who.event];
         if tx.execute(crate::sql!("paper/record.sql"), &parameters)? == 0 {
             let there = tx.query_one(crate::sql!("paper/known.sql"), &[&vec![number.as_str()]])?;
@@ -152,7 +152,7 @@ impl<'a> Writer<'a> {
 
 enum Failure {
     Refused(Refusal),
-    Server(postgres::Error),
+    Server(tokio_postgres::Error),
     Ours(Error),
 }
 
@@ -165,25 +165,25 @@ impl Failure {
     }
 }
 
-impl From<postgres::Error> for Failure {
-    fn from(e: postgres::Error) -> Failure {
+impl From<tokio_postgres::Error> for Failure {
+    fn from(e: tokio_postgres::Error) -> Failure {
         Failure::Server(e)
     }
 }
 
 /// A lock of a window, or a deadlock with one.
-fn again(e: &postgres::Error) -> bool {
+fn again(e: &tokio_postgres::Error) -> bool {
     let states = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_SERIALIZATION_FAILURE];
     e.code().is_some_and(|code| states.contains(code))
 }
 
 /// True when the server refuses what the slip says, and not us: data, constraints, and what the HIS's functions raise.
-fn of_the_slip(e: &postgres::Error) -> bool {
+fn of_the_slip(e: &tokio_postgres::Error) -> bool {
     e.code().is_some_and(|code| matches!(&code.code()[..2], "22" | "23" | "P0"))
 }
 
 /// What the server said, without what it quotes of the rows.
-fn refused(e: &postgres::Error) -> Refusal {
+fn refused(e: &tokio_postgres::Error) -> Refusal {
     let (_, reason, _) = crate::error::Reason::reason(e);
     Refusal::of("", format!("数据库不接受：{reason}"), format!("the database refuses it: {reason}"))
 }

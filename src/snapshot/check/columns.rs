@@ -6,7 +6,7 @@ use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Result};
 use crate::profile::{Numbers, Profile};
 use minijinja::context;
-use postgres::error::SqlState;
+use tokio_postgres::error::SqlState;
 
 pub fn check(profile: &Profile, catalog: &Catalog, tables: &[Pair], checked: &mut Checked) {
     for pair in tables {
@@ -165,7 +165,7 @@ pub fn amounts(tables: &[Pair], client: &mut Client, checked: &mut Checked) -> R
 }
 
 /// The rows could not be looked at: too many for a check, locked, or not ours to read (which is told elsewhere).
-fn unread(error: &postgres::Error) -> bool {
+fn unread(error: &tokio_postgres::Error) -> bool {
     [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE, SqlState::INSUFFICIENT_PRIVILEGE]
         .iter()
         .any(|code| error.code() == Some(code))

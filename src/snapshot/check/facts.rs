@@ -100,7 +100,7 @@ fn sequences(client: &mut Client) -> Result<BTreeMap<Name, Sequence>> {
 
 fn instead_of(client: &mut Client) -> Result<Vec<InsteadOf>> {
     let rows = client.query(crate::sql!("snapshot/check/instead_of.sql"), &[]).cannot(DOING)?;
-    let trigger = |r: &postgres::Row| InsteadOf {
+    let trigger = |r: &tokio_postgres::Row| InsteadOf {
         view: Name { schema: r.get("view_schema"), name: r.get("view_name") },
         trigger: r.get("trigger"),
         table: Name { schema: r.get("schema"), name: r.get("name") },
@@ -115,7 +115,7 @@ fn rules(client: &mut Client) -> Result<Vec<(Name, String)>> {
 
 fn inherited(client: &mut Client) -> Result<Vec<(Name, Name)>> {
     let rows = client.query(crate::sql!("snapshot/check/inherited.sql"), &[]).cannot(DOING)?;
-    let pair = |r: &postgres::Row| {
+    let pair = |r: &tokio_postgres::Row| {
         let parent = Name { schema: r.get("schema"), name: r.get("name") };
         (parent, Name { schema: r.get("child_schema"), name: r.get("child_name") })
     };

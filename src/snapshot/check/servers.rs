@@ -39,7 +39,7 @@ fn names(list: &[Name]) -> String {
 fn rights(client: &mut Client, tables: &[Pair], checked: &mut Checked) -> Result<()> {
     let doing = "read what our role may do on the primary";
     let rows = client.query(crate::sql!("snapshot/check/denied.sql"), &[]).cannot(doing)?;
-    let name = |r: &postgres::Row| Name { schema: r.get("schema"), name: r.get("name") };
+    let name = |r: &tokio_postgres::Row| Name { schema: r.get("schema"), name: r.get("name") };
     let (sequences, denied): (Vec<_>, Vec<_>) = rows.iter().partition(|r| r.get::<_, bool>("sequence"));
     for (what, rows) in [("tables", denied), ("sequences", sequences)] {
         let list: Vec<Name> = rows.into_iter().map(name).collect();
