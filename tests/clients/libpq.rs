@@ -7,10 +7,16 @@ use super::{Driver, Start, saw_what_is_written_down};
 use crate::support::{Place, Program};
 use std::path::Path;
 
-pub const LIBPQ: Driver = Driver { name: "libpq", slug: "libpq", has_pool: false, gives_up: false, prepare };
+pub const LIBPQ: Driver = Driver {
+    name: "libpq",
+    slug: "libpq",
+    has_pool: false,
+    gives_up: false,
+    prepare: |department| Ok(prepare(department)),
+};
 
 /// The place of what is compiled lives as long as the windows are started from it.
-fn prepare(department: &Department) -> Result<Start, String> {
+fn prepare(department: &Department) -> Start {
     let place = Place::new("libpq");
     let program = place.path().join("window");
     let source = source("window.c").display().to_string();
@@ -20,11 +26,11 @@ fn prepare(department: &Department) -> Result<Start, String> {
     let compile = ["-Wall", "-Wextra", "-Werror", "-O1", &include, "-o", &output, &source, "-lpq"];
     Program::at(Path::new("cc")).args(compile).run().expect(0);
     let string = string_for(LIBPQ.name, &department.address, &department.standby, &department.primary);
-    Ok(Box::new(move || {
+    Box::new(move || {
         let mut command = command(&program, place.path());
         command.arg(&string);
         command
-    }))
+    })
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod psycopg;
 mod window;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::aloud;
@@ -38,6 +38,11 @@ pub struct Driver {
 const DRIVERS: &[Driver] =
     &[libpq::LIBPQ, psycopg::PSYCOPG_3, psycopg::PSYCOPG_2, pgjdbc::PGJDBC, psqlodbc::PSQLODBC, node::NODE_POSTGRES];
 
+/// Where it is written down what a driver saw.
+fn seen_file(driver: &Driver) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/clients/seen/{}.txt", driver.slug))
+}
+
 /// Compares what a driver saw, word by word, with what is written down in seen/. With other versions of the driver the
 /// texts may be others, which is said aloud; classes and SQLSTATEs may not. `HIS_WRITE_SEEN=1` writes it down anew.
 #[track_caller]
@@ -46,7 +51,7 @@ fn saw_what_is_written_down(driver: &Driver) {
         Ok(seen) => format!("{}\n", seen.join("\n")),
         Err(why) => return aloud(&format!("SKIPPED: {} is not tried: {why}", driver.name)),
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/clients/seen/{}.txt", driver.slug));
+    let path = seen_file(driver);
     if std::env::var_os("HIS_WRITE_SEEN").is_some_and(|v| v == "1") {
         fs::write(&path, &seen).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         return;

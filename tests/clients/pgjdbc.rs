@@ -7,9 +7,15 @@ use super::{Driver, Start, saw_what_is_written_down};
 use crate::support::{Place, Program};
 use std::path::Path;
 
-pub const PGJDBC: Driver = Driver { name: "pgJDBC", slug: "pgjdbc", has_pool: true, gives_up: true, prepare };
+pub const PGJDBC: Driver = Driver {
+    name: "pgJDBC",
+    slug: "pgjdbc",
+    has_pool: true,
+    gives_up: true,
+    prepare: |department| Ok(prepare(department)),
+};
 
-fn prepare(department: &Department) -> Result<Start, String> {
+fn prepare(department: &Department) -> Start {
     let place = Place::new("jdbc");
     let jars = ["postgresql", "HikariCP", "slf4j-api", "slf4j-nop"].map(|jar| format!("/usr/share/java/{jar}.jar"));
     let path = format!("{}:{}", jars.join(":"), place.path().display());
@@ -17,12 +23,12 @@ fn prepare(department: &Department) -> Result<Start, String> {
     let compile = ["-proc:none", "-cp", &path, "-d", &output, &source];
     Program::at(Path::new("javac")).args(compile).run().expect(0);
     let string = string_for(PGJDBC.name, &department.address, &department.standby, &department.primary);
-    Ok(Box::new(move || {
+    Box::new(move || {
         let mut command = command(Path::new("java"), place.path());
         // It starts faster so, and two cores are shared with everything else.
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", &path, "Window", &string]);
         command
-    }))
+    })
 }
 
 #[test]
