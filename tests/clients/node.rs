@@ -21,7 +21,7 @@ fn installed() -> &'static Result<Place, String> {
         let place = Place::new("npm");
         std::fs::write(place.path().join("package.json"), "{}").expect("the place is new");
         let folder = place.path().display().to_string();
-        let install = ["install", "--no-audit", "--no-fund", "--prefix", &folder];
+        let install = ["install", "--no-audit", "--no-fund", "--fetch-retries=0", "--prefix", &folder];
         let npm = Program::at(Path::new("npm")).args(install).args([PACKAGE]).dir(place.path());
         let ran = npm.env("npm_config_cache", place.path().join("cache")).run();
         if ran.code == 0 { Ok(place) } else { Err(format!("npm cannot install {PACKAGE}: {}", ran.stderr)) }

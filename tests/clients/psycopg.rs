@@ -37,7 +37,7 @@ pub fn python(department: &Department, driver: &str, file: &str, packages: Optio
     let place = Place::new("python");
     if let Some(packages) = packages {
         let into = place.path().display().to_string();
-        let pip = ["-m", "pip", "install", "-q", "--no-cache-dir", "--no-compile", "--target", &into];
+        let pip = ["-m", "pip", "install", "-q", "--no-cache-dir", "--no-compile", "--retries=0", "--target", &into];
         let ran = Program::at(Path::new(PYTHON)).args(pip).args(packages).run();
         if ran.code != 0 {
             return Err(format!("pip cannot install {packages:?}: {}", ran.stderr));
