@@ -1,6 +1,7 @@
 mod account;
 mod backfill;
 mod circle;
+mod clients;
 mod damage;
 mod desk;
 mod drill;

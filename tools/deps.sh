@@ -49,6 +49,25 @@ have openssl || need openssl "openssl"
 have minisign || need minisign "minisign"
 have age || need age "age"
 have systemd-analyze || need systemd "systemd-analyze"
+
+# The drivers that HIS programs are written on, and what runs a program on each.
+python=/usr/lib/python3/dist-packages
+first() { # first FILE...: whether the first of what a pattern gave is there
+    [ -e "$1" ]
+}
+[ -e "$(pg_config --includedir 2>/dev/null || true)/libpq-fe.h" ] || need libpq-dev "libpq's headers (libpq-fe.h, pg_config)"
+[ -x /usr/bin/python3 ] || need python3 "Python 3, as /usr/bin/python3"
+[ -e $python/psycopg2 ] || need python3-psycopg2 "psycopg2"
+first $python/pyodbc*.so || need python3-pyodbc "pyodbc"
+[ -e $python/pip ] || need python3-pip "pip"
+first /usr/lib/*/odbc/psqlodbcw.so || need odbc-postgresql "psqlODBC, known to unixODBC as 'PostgreSQL Unicode'"
+have javac || need default-jdk-headless "a Java compiler (javac)"
+jars=/usr/share/java
+[ -e $jars/postgresql.jar ] || need libpostgresql-jdbc-java "pgJDBC ($jars/postgresql.jar)"
+[ -e $jars/HikariCP.jar ] || need libhikaricp-java "HikariCP ($jars/HikariCP.jar)"
+[ -e $jars/slf4j-nop.jar ] || need libslf4j-java "SLF4J ($jars/slf4j-nop.jar)"
+have node || need nodejs "Node.js"
+have npm || need npm "npm"
 have dpkg-deb || have promtool || need prometheus "promtool of Prometheus"
 
 # Rust: what apt has is too old on most systems, so it is named and not installed.

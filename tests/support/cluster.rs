@@ -116,6 +116,17 @@ impl Cluster {
         self.stop(Signal::QUIT);
     }
 
+    /// Ends all its processes where they are, frozen ones too, before any of them does another step: what a machine does
+    /// that loses its power.
+    pub fn power_off(&self) {
+        let postmaster = self.postmaster().expect("a running server");
+        self.freeze(); // children that are not born any more need not be looked for
+        signal_all(&children_of(postmaster), Signal::KILL);
+        signal(postmaster, Signal::KILL);
+        wait_until("the server is gone", PATIENCE, || !self.running());
+        *self.child() = None;
+    }
+
     /// Stops it in order, ending its sessions (`pg_ctl stop -m fast`).
     pub fn stop_fast(&self) {
         self.stop(Signal::INT);
