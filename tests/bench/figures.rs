@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ground::Ground;
 use crate::support::Program;
+use crate::support::server::bin;
 use crate::works::Work;
 
 /// One run of one side.
@@ -78,12 +79,16 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(ground: &Ground, runs: usize) -> Report {
+    pub fn new(runs: usize) -> Report {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let version = ground.primary.value("postgres", "SHOW server_version");
-        let machine = format!("{cores} cores, PostgreSQL {version}, everything on one machine, fsync on");
-        let size = format!("{} patients, {} rows", ground.patients, ground.rows);
-        Report { machine, size, runs, works: Vec::new() }
+        let said = Program::at(&bin("postgres")).args(["--version"]).run().expect(0).stdout;
+        let machine = format!("{cores} cores, {}, everything on one machine, fsync on", said.trim());
+        Report { machine, size: String::new(), runs, works: Vec::new() }
+    }
+
+    /// What the works so far are done on.
+    pub fn on(&mut self, ground: &Ground) {
+        self.size = format!("{} patients, {} rows", ground.patients, ground.rows);
     }
 
     pub fn add(&mut self, work: &'static Work, compared: Compared) {

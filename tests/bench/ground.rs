@@ -40,6 +40,7 @@ impl Ground {
         let samples = samples();
         primary.create_database(DB);
         primary.psql_file(DB, &samples.join("schema.sql")).expect(0);
+        primary.psql_file(DB, &samples.join("roles.sql")).expect(0);
         let visits = patients / 27;
         let generate = format!(
             "\\set patients {patients}\n\\set visits {visits}\n\\i {}\n",
@@ -48,7 +49,9 @@ impl Ground {
         Program::psql(&primary.url(DB)).stdin(&generate).limit(LIMIT).run().expect(0);
         Program::psql(&primary.url(DB)).stdin("VACUUM ANALYZE; CHECKPOINT").limit(LIMIT).run().expect(0);
         let profile = fs::read_to_string(samples.join("his.toml")).expect("the sample's profile");
-        let work = Workplace::new(&primary, &standby, &profile[profile.find("[[table]]").expect("tables")..]);
+        let mut work = Workplace::new(&primary, &standby, &profile[profile.find("[[table]]").expect("tables")..]);
+        work.set("standby", "window_roles", "[\"his_app\"]");
+        work.set("store", "full_every", "\"1d\"");
         copy_sample_reports(work.path());
         let sum = "SELECT sum(n)::bigint FROM (SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', schemaname, relname), false, true, '')))[1]::text::bigint AS n FROM pg_stat_user_tables) t";
         let rows = Program::psql(&primary.url(DB)).stdin(sum).limit(LIMIT).run().expect(0).stdout.trim().to_owned();

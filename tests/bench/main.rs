@@ -2,14 +2,23 @@
 //! the two counts: machines are shared and noisy, so both take turns, and medians are compared.
 //!
 //! `HIS_PATIENTS` says how large the reference HIS is (200,000 patients have about half a million rows), `HIS_RUNS` how often
-//! each is run, `HIS_WORKS` which works (a part of their names). Prints a table; writes `bench.json` and `bench.svg` into
+//! each is run, `HIS_WORKS` which works (a part of their names), `HIS_UNITS` how many acts an event has and `HIS_EVENTS` how
+//! many events are brought back. Prints a table; writes `bench.json` and `bench.svg` into
 //! `HIS_BENCH_OUT`.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../merge/day.rs"]
+mod day;
+#[path = "../opened.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod opened;
+
+mod event;
 mod figures;
 mod ground;
+mod windows;
 mod works;
 
 use figures::Report;
@@ -22,13 +31,23 @@ fn setting(name: &str, default: usize) -> usize {
 fn main() {
     let wanted = std::env::var("HIS_WORKS").unwrap_or_default();
     let runs = setting("HIS_RUNS", 5);
-    let ground = Ground::new(setting("HIS_PATIENTS", 200_000));
-    let mut report = Report::new(&ground, runs);
-    for work in works::ALL {
-        if work.name.contains(&wanted) {
+    let wanted = |work: &&works::Work| work.name.contains(&wanted);
+    let mut report = Report::new(runs);
+    let on_the_ground: Vec<_> = works::ALL.iter().filter(wanted).collect();
+    if !on_the_ground.is_empty() {
+        let ground = Ground::new(setting("HIS_PATIENTS", 200_000));
+        report.on(&ground);
+        for work in on_the_ground {
             eprintln!("{}, against {}", work.name, work.against);
             let compared = (work.compare)(&ground, runs);
             eprintln!("  {}", compared.line());
+            report.add(work, compared);
+        }
+    }
+    if works::OF_AN_EVENT.iter().any(|w| wanted(&w)) {
+        let compared = event::compare(setting("HIS_UNITS", 20_000), setting("HIS_EVENTS", 1));
+        for (work, compared) in works::OF_AN_EVENT.iter().zip(compared) {
+            eprintln!("{}, against {}\n  {}", work.name, work.against, compared.line());
             report.add(work, compared);
         }
     }

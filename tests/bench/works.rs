@@ -8,6 +8,7 @@ use crate::ground::{Ground, LIMIT};
 use crate::support::Program;
 use crate::support::server::bin;
 use crate::support::workplace::DB;
+use crate::windows;
 
 pub struct Work {
     pub name: &'static str,
@@ -16,6 +17,13 @@ pub struct Work {
     pub target: &'static str,
     pub compare: fn(&Ground, usize) -> Compared,
 }
+
+/// Those of one event, measured together.
+pub const OF_AN_EVENT: [Work; 3] = [
+    Work { name: "export", against: "COPY of the queue", target: "≤ 2", compare: none },
+    Work { name: "merge", against: "COPY of its new rows", target: "≤ 2.5", compare: none },
+    Work { name: "merge", against: "logical replication's apply", target: "≤ 1.0", compare: none },
+];
 
 pub const ALL: &[Work] = &[
     Work {
@@ -30,7 +38,16 @@ pub const ALL: &[Work] = &[
     Work { name: "full load, verified", against: "pg_restore -j2", target: "≤ 1.0", compare: load },
     Work { name: "snapshot and load", against: "pgcopydb clone", target: "≤ 0.9", compare: cycle },
     Work { name: "delta cycle, 0.1 % changed", against: "our own full cycle", target: "≤ 0.05", compare: delta },
+    Work { name: "switch, 200 windows, p99", against: "1 second", target: "≤ 1.0", compare: windows::switch },
+    // The last on this ground: what the windows do without capture cannot be brought back.
+    Work {
+        name: "an act of a window, captured", against: "not captured", target: "≤ 1.11", compare: windows::capture
+    },
 ];
+
+fn none(_: &Ground, _: usize) -> Compared {
+    Compared::default()
+}
 
 fn timed(program: Program) -> Run {
     let began = Instant::now();
@@ -119,13 +136,22 @@ fn load(ground: &Ground, runs: usize) -> Compared {
         load_newest(ground)
     };
     let theirs = || {
-        ground.standby.execute("postgres", "DROP DATABASE IF EXISTS restored");
-        ground.standby.execute("postgres", "CREATE DATABASE restored TEMPLATE template0");
-        ground.settle();
-        let restore = Program::at(&bin("pg_restore")).args(["-j2", "-d", &ground.standby.url("restored")]);
-        timed(restore.args([&plain]))
+        refreshed(ground, "restored", |url| {
+            timed(Program::at(&bin("pg_restore")).args(["-j2", "-d", url]).args([&plain]));
+        })
     };
     turns(ground, runs, ours, theirs)
+}
+
+/// What a cron job around their program has to do so that there is always a whole copy, as ours does: a new database is filled,
+/// then takes the name of the old one, which goes.
+fn refreshed(ground: &Ground, name: &str, fill: impl FnOnce(&str)) -> Run {
+    let (new, began) = (format!("{name}_new"), Instant::now());
+    ground.standby.execute("postgres", &format!("CREATE DATABASE {new} TEMPLATE template0"));
+    fill(&ground.standby.url(&new));
+    ground.standby.execute("postgres", &format!("DROP DATABASE IF EXISTS {name}"));
+    ground.standby.execute("postgres", &format!("ALTER DATABASE {new} RENAME TO {name}"));
+    Run { seconds: began.elapsed().as_secs_f64(), memory_kib: 0 }
 }
 
 fn load_newest(ground: &Ground) -> Run {
@@ -137,35 +163,40 @@ fn cycle(ground: &Ground, runs: usize) -> Compared {
         let taken = snapshot(ground);
         both(taken, load_newest(ground))
     };
+    let path = format!("{}:/usr/bin:/bin", bin("pg_dump").parent().expect("a folder").display());
     let theirs = || {
-        ground.standby.execute("postgres", "DROP DATABASE IF EXISTS cloned");
-        ground.standby.execute("postgres", "CREATE DATABASE cloned TEMPLATE template0");
-        ground.settle();
-        let dir = ground.fresh("pgcopydb");
-        let clone = Program::at("/usr/bin/pgcopydb".as_ref()).args(["clone", "--table-jobs", "2", "--index-jobs", "2"]);
-        let clone =
-            clone.args(["--source", &ground.primary.url(DB), "--target", &ground.standby.url("cloned"), "--dir"]);
-        timed(
-            clone
-                .args([&dir])
-                .env("PATH", format!("{}:/usr/bin:/bin", bin("pg_dump").parent().expect("a folder").display())),
-        )
+        refreshed(ground, "cloned", |url| {
+            let clone =
+                Program::at("/usr/bin/pgcopydb".as_ref()).args(["clone", "--table-jobs", "2", "--index-jobs", "2"]);
+            let clone = clone.args(["--source", &ground.primary.url(DB), "--target", url, "--dir"]);
+            timed(clone.args([&ground.fresh("pgcopydb")]).env("PATH", &path));
+        })
     };
     turns(ground, runs, ours, theirs)
 }
 
-/// One row in a thousand is changed, taken away or new, in every table that windows write and in patients.
+/// One row in a thousand is changed in every table that windows write and in patients; where nothing points at the rows, one in
+/// four of these goes instead.
 fn change(ground: &Ground, turn: usize) -> String {
-    let tables = "SELECT format('%I.%I', n.nspname, c.relname), a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+    let tables = "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(k.attname),
+            (SELECT quote_ident(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             AND a.attidentity = '' AND a.attgenerated = '' AND a.attnum <> ALL (i.indkey) ORDER BY a.attnum DESC LIMIT 1),
+            EXISTS (SELECT FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = i.indkey[0]
         WHERE n.nspname = 'outpatient' AND c.relkind = 'r' AND c.reltuples > 1000 ORDER BY c.reltuples DESC";
     let mut script = "SET session_replication_role = replica;\n".to_owned();
     for line in ground.primary.rows(DB, tables) {
-        let (table, key) = line.split_once('|').expect("two columns");
-        let chosen = format!("abs(hashtext({key}::text || '{turn}')) % 1000");
-        script +=
-            &format!("UPDATE {table} SET {key} = {key} WHERE {chosen} < 1 AND abs(hashtext({key}::text)) % 4 > 0;\n");
-        script += &format!("DELETE FROM {table} WHERE {chosen} < 1 AND abs(hashtext({key}::text)) % 4 = 0;\n");
+        let parts: Vec<&str> = line.split('|').collect();
+        let [table, key, column, referenced] = parts[..] else { panic!("{line}") };
+        let chosen = format!("abs(hashtext({key}::text || '{turn}')) % 1000 < 1");
+        let quarter = format!("abs(hashtext({key}::text)) % 4 = 0");
+        if referenced == "t" {
+            script += &format!("UPDATE {table} SET {column} = {column} WHERE {chosen};\n");
+        } else {
+            script += &format!("UPDATE {table} SET {column} = {column} WHERE {chosen} AND NOT {quarter};\n");
+            script += &format!("DELETE FROM {table} WHERE {chosen} AND {quarter};\n");
+        }
     }
     script
 }

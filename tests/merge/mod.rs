@@ -1,5 +1,6 @@
 //! Bringing units back: what is applied, what is held, what the account says.
 
+mod day;
 mod decide;
 mod double;
 mod live;

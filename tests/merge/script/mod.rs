@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::speed;
+use super::day;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Digest, Program, Ran, Running, Workplace};
 
@@ -315,8 +315,8 @@ fn a_script_run_by_psql_leaves_the_same_tables_and_ledger_as_the_program() {
 #[test]
 fn a_day_of_the_reference_his_is_the_same_by_the_script_and_by_the_program() {
     let (primary, standby) = Cluster::pair();
-    speed::fill(&primary, DB);
-    let w = World::over(primary, standby, &speed::tables());
+    day::fill(&primary, DB);
+    let w = World::over(primary, standby, &day::tables());
     let lost = "SELECT card_no FROM outpatient.card ORDER BY card_no LIMIT 5";
     let odd = |status: &str| format!("UPDATE outpatient.card SET status = {status} WHERE card_no IN ({lost})");
     w.standby.psql(
