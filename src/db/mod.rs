@@ -2,6 +2,7 @@
 
 mod certificate;
 mod connect;
+mod console;
 mod pgpass;
 pub mod programs;
 pub mod reason;
@@ -11,5 +12,6 @@ mod windows;
 
 pub use certificate::SSL_REQUEST;
 pub use connect::{Server, Side, within};
+pub use console::{Console, Row};
 pub use postgres::{Client, Transaction};
 pub use windows::Windows;
