@@ -66,7 +66,7 @@ impl PgBouncer {
             ("admin_users", CONSOLE),
         ];
         // Of two lines with the same key the later one counts.
-        let lines: String = ours.iter().chain(settings).map(|(k, v)| format!("{k} = {v}\n")).collect();
+        let lines: String = ours.iter().chain(settings).map(|(k, v)| [k, " = ", v, "\n"].concat()).collect();
         // What hospitals copy is what is tried here.
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/pgbouncer/pgbouncer.ini");
         let sample = fs::read_to_string(sample).expect("the sample");

@@ -202,6 +202,7 @@ fn frees_clients_of_a_frozen_primary(pool_mode: &str) {
     hospital.primary.freeze();
     let hanging = std::thread::spawn(move || insert(&mut window, "half"));
     hospital.switch(0, &["standby", "--reason", "frozen"]);
+    wait_until("the window is told", SOON, || hanging.is_finished());
     let freed = hanging.join().unwrap().expect_err("it is told");
     assert!(freed.as_db_error().is_some() || freed.is_closed(), "{freed:?}");
     assert_eq!(side(&bouncer), STANDBY);
