@@ -251,8 +251,9 @@ fn a_session_that_came_to_the_closed_standby_is_ended_when_the_windows_are_led_o
     let mut window = bouncer.window();
     assert_eq!(port(&mut window), STANDBY);
     insert(&mut window, "late").expect_err("it is closed");
-    hospital.switch(0, &["primary"]);
+    hospital.switch(0, &["endpoint"]);
     assert!(window.simple_query("SELECT 1").is_err(), "a session stays where nothing can be written");
+    hospital.switch(0, &["primary"]);
     assert_eq!(side(&bouncer), PRIMARY);
 }
 
