@@ -7,9 +7,10 @@
 //!
 //! Beneath them: [`profile`] (the hospital's `his.toml`), [`catalog`] (what a schema looks like), [`standby`] (the
 //! gate and the capture inside a generation), [`formats`] (manifests and checksums), [`store`] (durable files,
-//! locks, state, journal), [`seal`] (signatures and encryption), [`db`] (connections and SQL), [`clock`] (times as people read them), [`cli`] (what all programs
+//! locks, state, journal), [`seal`] (signatures and encryption), [`db`] (connections and SQL), [`bouncer`] (PgBouncers that lead windows), [`clock`] (times as people read them), [`cli`] (what all programs
 //! share).
 
+pub mod bouncer;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -11,7 +11,7 @@ use clap_mangen::Man;
 use crate::support::{PROGRAMS, Program};
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 91] = [
+const CONTRACT: [(&str, &str, &[&str]); 92] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
     ("his-snapshot", "check", &[]),
@@ -35,6 +35,7 @@ const CONTRACT: [(&str, &str, &[&str]); 91] = [
     ("his-switch", "primary", &["--merge-later", "--standby-lost", "--why", "--dry-run"]),
     ("his-switch", "fence", &["--dry-run"]),
     ("his-switch", "unfence", &["--dry-run"]),
+    ("his-switch", "endpoint", &["--dry-run"]),
     ("his-switch", "drill", &["--dry-run"]),
     ("his-export-queue", "", &["--final", "--dry-run"]),
     ("his-export-queue", "verify", &["[EVENT]"]),
@@ -374,7 +375,7 @@ fn literals_after<'a>(source: &'a str, mark: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_key_of_the_profile_is_in_the_manual() {
-    let sources = ["parse", "slip", "desk", "watch", "drill"];
+    let sources = ["parse", "slip", "desk", "watch", "drill", "bouncer"];
     let parser: String = sources.iter().map(|name| read(&format!("src/profile/{name}.rs"))).collect();
     let page = read("man/his.toml.5");
     let mut keys: Vec<&str> = Vec::new();
@@ -400,6 +401,7 @@ fn every_key_of_the_profile_is_in_the_manual() {
         "[store]",
         "[limits]",
         "[endpoint]",
+        "[[pgbouncer]]",
         "[[table]]",
         "[[numbers]]",
         "[[report]]",

@@ -48,6 +48,7 @@ done
 have openssl || need openssl "openssl"
 have minisign || need minisign "minisign"
 have age || need age "age"
+have pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer "pgbouncer"
 have systemd-analyze || need systemd "systemd-analyze"
 
 # The drivers that HIS programs are written on, and what runs a program on each.

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod connect;
+mod console;
 mod copy;
 mod pgpass;
 pub mod programs;
@@ -13,6 +14,7 @@ mod windows;
 
 pub use certificate::SSL_REQUEST;
 pub use connect::{Server, Side, within};
+pub use console::{Console, Row};
 pub use copy::{BLOCK, CopyIn, CopyOut};
 pub use session::{Client, Failed, GenericClient, Transaction};
 pub use windows::Windows;

@@ -59,7 +59,7 @@ fn rewrite(table: &mut Table, live: &Profile, place: &Place) -> Result<()> {
         s.insert("url".to_owned(), text(windows(place, live, &standby)));
     }
     // Whoever is called at a real move must not be called now, and what is only of the live site is not needed.
-    for name in ["endpoint", "watch", "check", "drill"] {
+    for name in ["endpoint", "pgbouncer", "watch", "check", "drill"] {
         table.remove(name);
     }
     if let Some(plan) = table.get_mut("plan").and_then(Value::as_table_mut) {

@@ -1,5 +1,6 @@
 //! The profile `his.toml`: the one file that fits the toolkit to a hospital's own HIS (design, section 5).
 
+mod bouncer;
 mod desk;
 mod drill;
 mod parse;
@@ -8,6 +9,7 @@ mod seal;
 mod slip;
 mod watch;
 
+pub use bouncer::{Bouncer, EXPECTED_NAME, Place, can_be_asked_for};
 pub use desk::{Desk, Paper as Printed};
 pub use drill::Drill;
 pub use reader::Mistake;
@@ -162,6 +164,8 @@ pub struct Profile {
     pub store: Store,
     pub limits: Limits,
     pub endpoint: Endpoint,
+    /// Empty unless the endpoint's kind is `pgbouncer`.
+    pub bouncers: Vec<Bouncer>,
     pub tables: Vec<Table>,
     pub numbers: Vec<Numbers>,
     pub reports: Vec<Report>,

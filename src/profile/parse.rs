@@ -2,7 +2,7 @@
 
 use super::reader::{Mistake, Mistakes, Section};
 use super::{Endpoint, Fence, Limits, Numbers, OnConflict, Profile, Report, Site, Stamp, Store, Table, Triggers};
-use super::{desk, drill, seal, slip, watch};
+use super::{bouncer, desk, drill, seal, slip, watch};
 use crate::catalog::{Name, split_name};
 use crate::seal::Keys;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,10 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
     let limits = limits(Section::new("[limits]", table, offset, &mut mistakes));
     let (table, offset) = section("endpoint");
     let endpoint = endpoint(Section::new("[endpoint]", table, offset, &mut mistakes), &base);
+    let bouncers = bouncer::bouncers(root, &base, endpoint.kind, &mut mistakes);
+    if endpoint.kind == "pgbouncer" && bouncers.is_empty() {
+        mistakes.at(offset, "[endpoint]: kind is 'pgbouncer' but there is no [[pgbouncer]]");
+    }
 
     let tables = tables(root, text, &mut mistakes);
     let numbers = numbers(root, &tables, &mut mistakes);
@@ -92,6 +96,7 @@ pub(super) fn profile(text: &str, path: PathBuf, sha256: String) -> Result<Profi
         store,
         limits,
         endpoint,
+        bouncers,
         tables,
         numbers,
         reports,
@@ -120,7 +125,7 @@ fn sections<'t>(root: &DeTable<'t>, mistakes: &mut Mistakes<'t>) {
             "format" => continue,
             "site" | "primary" | "standby" | "store" | "limits" | "endpoint" | "paper" | "desk" | "watch" | "plan"
             | "drill" | "sign" | "encrypt" => false,
-            "table" | "numbers" | "report" | "slip" | "check" => true,
+            "table" | "numbers" | "report" | "slip" | "check" | "pgbouncer" => true,
             _ => {
                 mistakes.at(key.span().start, format!("profile: unknown section '{name}'"));
                 continue;
@@ -206,9 +211,6 @@ fn endpoint(mut s: Section, base: &Path) -> Endpoint {
         kind: s.choice("kind", &["standby-first", "hooks", "pgbouncer"]),
         hooks: s.texts("hooks").unwrap_or_default().iter().map(|h| base.join(h)).collect(),
     };
-    if endpoint.kind == "pgbouncer" {
-        s.bad("kind", "is 'pgbouncer', which this version cannot switch by itself (expected standby-first or hooks)");
-    }
     if endpoint.kind == "hooks" && endpoint.hooks.is_empty() {
         s.mistake("kind is 'hooks' but 'hooks' names no executable");
     }

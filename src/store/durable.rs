@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Names of unfinished files and directories begin with this; a later run removes them.
@@ -20,8 +20,20 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Writes a file, or puts new content in the place of the old one in a single step.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_as(path, bytes, 0o600)
+}
+
+/// The same for a file that programs of other users read, so nothing secret: whoever reads it must never meet it without
+/// the right to.
+pub fn replace_for_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_as(path, bytes, 0o644)
+}
+
+fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = sibling(path);
     let written = create_file(&beside).and_then(|mut file| {
+        // Not at its creation: the umask would take rights away, and one that a killed run left has its own.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()
     });

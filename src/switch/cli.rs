@@ -3,7 +3,7 @@
 use super::drill::{self, Exercise};
 use super::to_primary::{self, Returning};
 use super::to_standby::{self, Opening};
-use super::{by_hand, status, to_paper, unmirrored};
+use super::{by_hand, endpoint, status, to_paper, unmirrored};
 use crate::cli::{self, Common, Outcome, Site};
 use crate::error::Result;
 use clap::{Args, Parser, Subcommand};
@@ -102,6 +102,12 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Lead the PgBouncers where the windows belong now, as a move does
+    Endpoint {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Exercise the same motions on a generation and numbers of its own
     Drill {
         /// SQL that psql runs on the open drill generation
@@ -147,6 +153,7 @@ fn moved(site: &Site, command: &Command) -> Result<Outcome> {
         }
         Command::Fence { dry_run, .. } => by_hand::fence(site, *dry_run),
         Command::Unfence { both_live, dry_run } => by_hand::unfence(site, *both_live, *dry_run),
+        Command::Endpoint { dry_run } => endpoint::again(site, *dry_run),
         Command::Drill { workload, reason, dry_run } => {
             let (workload, reason) = (workload.clone(), reason.clone());
             drill::run(site, &Exercise { workload, reason, dry_run: *dry_run })

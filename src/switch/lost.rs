@@ -14,7 +14,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// A standby that has not answered in this time cannot be reached.
-const LIMIT: Duration = Duration::from_secs(3);
+pub(super) const LIMIT: Duration = Duration::from_secs(3);
 
 /// How the event's standby stands when the windows are to leave it.
 pub enum Standby {

@@ -3,7 +3,8 @@
 //! Each move looks at both sides at once ([`primary_side`]), decides, makes a [`plan`] in words and carries it out:
 //! [`to_standby`], [`to_paper`], [`to_primary`]; what they share is in [`moves`]. Before anything else it ends whatever
 //! is in its way ([`precedence`]). [`fence`] keeps windows out of the primary and [`guard`] waits for one that is frozen;
-//! [`open`] swaps, opens and closes on the standby; [`lost`] is for a standby that cannot be reached, [`unmirrored`] for a
+//! [`open`] swaps, opens and closes on the standby; [`endpoint`] leads windows that come through a PgBouncer;
+//! [`lost`] is for a standby that cannot be reached, [`unmirrored`] for a
 //! mirror of the store that cannot be written.
 //!
 //! Every step finds out what is so before it changes it, so a killed move is finished by the same command.
@@ -12,6 +13,7 @@ mod by_hand;
 mod choose;
 mod cli;
 mod drill;
+mod endpoint;
 mod fence;
 mod guard;
 mod hooks;
@@ -30,13 +32,16 @@ mod to_standby;
 mod unmirrored;
 
 pub use cli::{Cli, main};
+pub use endpoint::belongs;
 pub use fence::{Lifted, Put, Session};
 
 use crate::cli::Site;
 
 /// What everything that runs during an event does first: puts a waiting fence on a primary that answers again, and
-/// closes a standby that was given up and has come back. Cheap when neither waits, and bounded by the profile's `fence`.
+/// closes a standby that was given up and has come back, and has a PgBouncer read its file that did not hear us. Cheap when
+/// nothing waits, and bounded by the profile's `fence` and two seconds.
 pub fn at_first_contact(site: &Site) {
     lost::close_returned(site);
     moves::at_first_contact(site);
+    endpoint::at_first_contact(site);
 }

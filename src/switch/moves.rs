@@ -3,7 +3,7 @@
 use super::fence::{self, Wanted};
 use super::hooks::{self, Moved};
 use super::primary_side::{self, Answer};
-use super::{guard, ours};
+use super::{endpoint, guard, ours};
 use crate::cli::{Outcome, Site};
 use crate::db;
 use crate::error::{Error, Exit, Result};
@@ -249,7 +249,7 @@ pub fn own_work(planned: bool) -> &'static [Kind] {
     if planned { &[Kind::Snapshot, Kind::Load] } else { &[] }
 }
 
-/// Ends a move: state, journal, hooks, guard. The mode is written before the hooks run and the move is forgotten after
+/// Ends a move: state, journal, PgBouncers, hooks, guard. The mode is written before the hooks run and the move is forgotten after
 /// them, so that a run killed in between is resumed.
 pub fn finish(site: &Site, to: Mode, detail: Value, change: impl FnOnce(&mut State)) -> Result<Vec<String>> {
     let state = State::update(&site.store, |s| {
@@ -265,10 +265,11 @@ pub fn finish(site: &Site, to: Mode, detail: Value, change: impl FnOnce(&mut Sta
     let event = state.event.clone();
     let id = event.as_ref().map(|e| e.id.as_str());
     site.store.journal().write(&site.by, &act(to), id, "done", detail)?;
-    let failed = match &event {
-        Some(event) => hooks::run(site, Moved { to: name(to), mode: to, event })?,
-        None => Vec::new(),
-    };
+    // Before the hooks: they may tell people that the windows can work.
+    let mut failed = endpoint::lead(site, &state)?;
+    if let Some(event) = &event {
+        failed.extend(hooks::run(site, Moved { to: name(to), mode: to, event })?);
+    }
     let state = State::update(&site.store, |s| s.moving = None)?;
     if state.fence == FenceState::Pending {
         guard::leave_behind(site);

@@ -176,10 +176,14 @@ pub fn close(site: &Site, standby: &Server) -> Result<Closed> {
         // What was handed out and not flushed may stand on printed paper.
         numbers::advance(site, &mut client, numbers::AFTER_A_CRASH, None)?;
     }
-    let roles = ours::roles(&site.profile)?;
+    closed.sessions = end_windows(&mut client, &ours::roles(&site.profile)?)?;
+    Ok(closed)
+}
+
+/// Ends every session in the database of `client` but those of our programs, `roles` being ours; gives how many.
+pub fn end_windows(client: &mut Client, roles: &[String]) -> Result<usize> {
     let ended = client
         .query(crate::sql!("switch/end_window_sessions.sql"), &[&ours::programs(), &roles])
         .cannot("end the windows' sessions on the standby")?;
-    closed.sessions = ended.len();
-    Ok(closed)
+    Ok(ended.len())
 }

@@ -2,7 +2,8 @@
 
 use super::choose::{self, Asked, Why};
 use super::primary_side;
-use super::{lost, moves, ours};
+use super::{endpoint, lost, moves, ours};
+use crate::bouncer;
 use crate::cli::{Outcome, Site, Talk};
 use crate::clock;
 use crate::db::{self, Client, sql};
@@ -52,6 +53,8 @@ struct Seen {
     account: Option<merge::Counts>,
     broken: Option<Broken>,
     holders: Vec<(Kind, Holder)>,
+    /// Where each PgBouncer leads.
+    bouncers: Vec<bouncer::Seen>,
     /// Where the mirror is, and what is wrong with it, if anything; `None` when the profile names none.
     mirror: Option<(PathBuf, Option<String>)>,
 }
@@ -64,16 +67,19 @@ pub fn run(site: &Site) -> Result<Outcome> {
         site.talk.warn(format!("the primary answers again, but {e}; {}", e.hint_text()));
     }
     lost::close_returned(site);
+    endpoint::at_first_contact(site);
     let state = site.store.state()?;
     let (for_standby, for_primary, for_merge) = (quiet(site), quiet(site), quiet(site));
     let (standby_state, primary_state) = (state.clone(), state.clone());
-    let (standby, primary, account) = std::thread::scope(|scope| {
+    let (standby, primary, account, bouncers) = std::thread::scope(|scope| {
+        let bouncers = scope.spawn(|| endpoint::look(site));
         let standby = scope.spawn(move || db::within(LIMIT, move || standby_side(&for_standby, &standby_state)));
         let primary = scope.spawn(move || db::within(LIMIT, move || primary_side(&for_primary)));
         let account = scope.spawn(move || {
             primary_state.event.is_some().then(|| db::within(LIMIT, move || merge::status(&for_merge))).flatten()
         });
-        (flat(standby.join()), flat(primary.join()), flat(account.join()))
+        let bouncers = bouncers.join().unwrap_or_default();
+        (flat(standby.join()), flat(primary.join()), flat(account.join()), bouncers)
     });
     let exported = match &state.event {
         Some(event) => queue::totals(&queue::chain(&site.store, &event.id)?.0).units,
@@ -91,6 +97,7 @@ pub fn run(site: &Site) -> Result<Outcome> {
         account: account.flatten().or_else(|| by_receipt(site)).map(|s| s.account.units),
         broken: site.store.journal().read()?.1,
         holders,
+        bouncers,
         mirror: site.store.mirror_state().map(|(path, reason)| (path.to_path_buf(), reason)),
     };
     let exit = if seen.broken.is_some() { Exit::Damaged } else { Exit::Done };
@@ -250,9 +257,26 @@ fn json_of(seen: &Seen) -> Value {
         "lost_after_batch": event.and_then(|e| e.lost_after_batch),
         "locks": locks,
         "journal": { "ok": seen.broken.is_none(), "broken_line": seen.broken.as_ref().map(|b| b.line) },
+        "pgbouncers": seen.bouncers.iter().map(|b| bouncer_json(b, state)).collect::<Vec<_>>(),
         "mirror": seen.mirror.as_ref().map(|(path, reason)| json!({ "path": path, "ok": reason.is_none(), "reason": reason })),
         "next": next_step(seen),
     })
+}
+
+/// Null is what is not known; "problem" is what keeps its windows from where they belong.
+fn bouncer_json(bouncer: &bouncer::Seen, state: &State) -> Value {
+    json!({
+        "file": bouncer.file,
+        "file_leads_to": bouncer.file_says.as_ref().ok(),
+        "leads_to": bouncer.leads.as_ref().ok(),
+        "left": bouncer.left,
+        "problem": bouncer.wrong(endpoint::belongs(state.mode)),
+    })
+}
+
+/// The first PgBouncer that does not lead where the windows belong.
+fn led_wrong(seen: &Seen) -> Option<(&bouncer::Seen, String)> {
+    seen.bouncers.iter().find_map(|b| Some((b, b.wrong(endpoint::belongs(seen.state.mode))?)))
 }
 
 fn gate_name(gate: Gate) -> &'static str {
@@ -289,6 +313,18 @@ fn text(site: &Site, seen: &Seen) -> String {
     let (on_standby, on_primary) =
         (count(seen.standby.as_ref().map(|s| s.windows)), count(seen.primary.as_ref().map(|p| p.windows)));
     line("windows", format!("{on_standby} sessions on the standby, {on_primary} on the primary"));
+    for bouncer in &seen.bouncers {
+        let text = match (bouncer.wrong(endpoint::belongs(state.mode)), &bouncer.leads) {
+            (Some(problem), _) => format!("NOT WELL: {problem}"),
+            (None, leads) => format!("leads {}", leads.as_ref().map_or("?", |l| l.shown())),
+        };
+        let left = if bouncer.left > 0 {
+            format!("; {} sessions from before go on where they were", bouncer.left)
+        } else {
+            String::new()
+        };
+        line("pgbouncer", format!("'{}' {text}{left}", bouncer.file.display()));
+    }
     if state.event.is_some() {
         let known = |n: Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
         let a = seen.account;
@@ -362,6 +398,8 @@ fn next_step(seen: &Seen) -> String {
     if let Some(moving) = &state.moving {
         return format!("run `his-switch {}` again: it goes on where it was", moves::name(moving.to));
     }
+    let led = led_wrong(seen)
+        .map(|(b, problem)| format!("run `his-switch endpoint`: PgBouncer '{}': {problem}", b.file.display()));
     let died = seen.standby.as_ref().is_some_and(|s| s.gate == Some(Gate::DiedOpen));
     let openable = seen.standby.as_ref().is_some_and(|s| s.generation.is_some());
     match state.mode {
@@ -369,6 +407,7 @@ fn next_step(seen: &Seen) -> String {
         Mode::Standby if seen.standby.is_none() => {
             "bring the standby back; if it is lost: `his-switch paper --standby-lost --why TEXT`".to_owned()
         }
+        _ if led.is_some() => led.unwrap_or_default(),
         Mode::Standby | Mode::Paper if primary => "when the primary is sound: `his-switch primary`".to_owned(),
         Mode::Standby => "his-export-queue each minute; `his-switch primary` when the primary is back".to_owned(),
         Mode::Paper => "`his-switch primary` when the primary is back, or `his-switch standby`".to_owned(),

@@ -56,7 +56,7 @@ fn from_primary(site: &Site, opening: &Opening, state: &State, started: Instant)
     plan.step(format!("write event {} into the store", event.id));
     plan.steps.extend(fencing.step());
     plan.step("from then on the windows write slips");
-    to_standby::hooks_step(site, &mut plan);
+    to_standby::last_steps(site, &mut plan, Mode::Paper);
     if opening.dry_run {
         return Ok(plan.dry_run(state, Mode::Paper));
     }
@@ -100,7 +100,7 @@ fn within_event(
         }
     }
     plan.step("from then on the windows write slips");
-    to_standby::hooks_step(site, &mut plan);
+    to_standby::last_steps(site, &mut plan, Mode::Paper);
     if opening.dry_run {
         return Ok(plan.dry_run(state, Mode::Paper));
     }

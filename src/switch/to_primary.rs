@@ -111,7 +111,7 @@ fn plan(site: &Site, event: &Event, standby: &Standby, returning: &Returning, lo
         }
         plan.step("lift the fence: the windows are back");
     }
-    to_standby::hooks_step(site, &mut plan);
+    to_standby::last_steps(site, &mut plan, Mode::Normal);
     plan
 }
 

@@ -7,7 +7,7 @@ use super::open::{self, Opened};
 use super::plan::Plan;
 use super::precedence::{self, Precedence};
 use super::primary_side::Answer;
-use super::{fence, ours};
+use super::{endpoint, fence, ours};
 use crate::cli::{Outcome, Site};
 use crate::clock;
 use crate::db::Server;
@@ -95,10 +95,12 @@ fn already_open(site: &Site, state: &State, started: Instant) -> Result<Option<O
     let since = state.since.map(|t| clock::time_of_day(&site.profile.site, t, Utc::now())).unwrap_or_default();
     let event = state.event.as_ref().map(|e| e.id.as_str()).unwrap_or_default();
     let text = format!("the windows work on the standby already, event {event}, since {since}; nothing to do");
-    if open && !away {
-        moves::at_first_contact(site);
+    if !open || away {
+        return Ok(None);
     }
-    Ok((open && !away).then(|| moves::outcome(state, started, text, &[], json!({ "already": true }))))
+    moves::at_first_contact(site);
+    let warnings = endpoint::lead(site, state)?;
+    Ok(Some(moves::outcome(state, started, text, &warnings, json!({ "already": true }))))
 }
 
 fn prepare(site: &Site, opening: &Opening, state: &State) -> Result<Prepared> {
@@ -261,7 +263,7 @@ fn plan(site: &Site, prepared: &Prepared, choice: &Choice) -> Plan {
         plan.step(step);
     }
     steps_of_opening(&mut plan, prepared, generation);
-    hooks_step(site, &mut plan);
+    last_steps(site, &mut plan, Mode::Standby);
     plan
 }
 
@@ -277,8 +279,9 @@ fn steps_of_opening(plan: &mut Plan, prepared: &Prepared, generation: &Generatio
     plan.step("open the gate; new connections of the windows land on the standby");
 }
 
-/// The hooks of the profile are the last step of every move.
-pub(super) fn hooks_step(site: &Site, plan: &mut Plan) {
+/// What every move ends with: PgBouncers and the hooks of the profile.
+pub(super) fn last_steps(site: &Site, plan: &mut Plan, to: Mode) {
+    endpoint::step(site, plan, to);
     if !site.profile.endpoint.hooks.is_empty() {
         plan.step(format!("run {} hooks", site.profile.endpoint.hooks.len()));
     }
@@ -298,7 +301,7 @@ fn carry_out(site: &Site, before: &State, prepared: Prepared, choice: &Choice, s
     open_chosen(site, &standby, &event, choice, old, started)
 }
 
-/// From the fence on: name, numbers, gate, state, hooks.
+/// From the fence on: name, numbers, gate, state, PgBouncers, hooks.
 fn open_chosen(
     site: &Site,
     standby: &Server,
@@ -394,7 +397,7 @@ fn planned(
     ] {
         plan.step(step);
     }
-    hooks_step(site, &mut plan);
+    last_steps(site, &mut plan, Mode::Standby);
     if opening.dry_run {
         return Ok(plan.dry_run(before, Mode::Standby));
     }

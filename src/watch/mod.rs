@@ -1,13 +1,15 @@
 //! `his-watch`: if the HIS died now, could we run, and if not, why?
 //!
 //! Every check asks whoever knows: the databases ([`primary`], [`standby`], [`numbers`], [`expiry`]), the store
-//! ([`store`]), the plan and the drills ([`practised`]), the network ([`apart`]). A [`probe`] tells a slow server from a hung
+//! ([`store`]), the plan and the drills ([`practised`]), the network ([`apart`]), the PgBouncers of the windows
+//! ([`bouncers`]). A [`probe`] tells a slow server from a hung
 //! one from a dead one, and takes two independent signals before it says dead. [`usual`] knows how fast the primary
 //! usually answers, by the [`memory`] of earlier runs. [`verdict`] puts it together; [`show`] prints it for people, Nagios and Prometheus.
 //!
 //! It changes nothing but its own memory of answer times, and never switches by itself.
 
 mod apart;
+mod bouncers;
 mod cli;
 mod expiry;
 mod memory;
@@ -63,7 +65,9 @@ pub fn look(site: &Site) -> crate::Result<Seen> {
     standby::reachable(&mut sheet, &standby_answer);
 
     let (on_primary, on_standby) = (primary_answer.seconds().is_some(), standby_answer.seconds().is_some());
-    let groups: [(&[&'static str], bool, Group); 7] = [
+    // Only where the profile names one: a check is not shown of what a hospital does not have.
+    let through_bouncers: &[&'static str] = if site.profile.bouncers.is_empty() { &[] } else { &["pgbouncer"] };
+    let groups: [(&[&'static str], bool, Group); 8] = [
         (primary::NAMES, on_primary, primary::look),
         (standby::NAMES, on_standby, standby::look),
         (numbers::NAMES, on_standby, numbers::look),
@@ -71,6 +75,7 @@ pub fn look(site: &Site) -> crate::Result<Seen> {
         (store::NAMES, true, store::look),
         (&["units"], true, store::units),
         (practised::NAMES, true, practised::look),
+        (through_bouncers, !through_bouncers.is_empty(), bouncers::look),
     ];
     let running: Vec<_> = groups
         .into_iter()

@@ -2,6 +2,7 @@
 //! window clients. Nothing here knows the library: the programs are tested from outside.
 #![allow(dead_code, unused_imports, reason = "a harness offers more than each of its users takes")]
 
+pub mod bouncer;
 pub mod client;
 pub mod cluster;
 pub mod compare;
@@ -21,6 +22,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use bouncer::PgBouncer;
 pub use client::{Attempt, OpenWindows, Outcome, Windows, standby_first};
 pub use cluster::{Cluster, Kind};
 pub use compare::{Digest, assert_same_tables, differences};

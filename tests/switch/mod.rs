@@ -1,5 +1,6 @@
 //! `his-switch`, from outside: real servers, real windows, one connection string.
 
+mod bouncer;
 mod fence;
 mod mirror;
 mod moves;

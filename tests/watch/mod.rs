@@ -1,6 +1,7 @@
 //! `his-watch`, from outside: everything that it checks is broken, one at a time, and exactly that check turns.
 
 pub mod beside;
+mod bouncers;
 mod breaks;
 mod shows;
 
