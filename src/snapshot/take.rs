@@ -363,6 +363,7 @@ impl Work {
             sequences,
             settings: leader.settings.clone(),
             roles: leader.roles.clone(),
+            numbers: self.profile.blocks().collect(),
             related: leader.related.clone(),
             ledger_tables,
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
