@@ -11,13 +11,14 @@ use clap_mangen::Man;
 use crate::support::{PROGRAMS, Program};
 
 /// What the contract names for each program and subcommand; the empty subcommand is the program itself.
-const CONTRACT: [(&str, &str, &[&str]); 91] = [
+const CONTRACT: [(&str, &str, &[&str]); 92] = [
     ("his-snapshot", "", &["--full", "--dry-run"]),
     ("his-snapshot", "take", &["--full", "--dry-run"]),
-    ("his-snapshot", "check", &[]),
+    ("his-snapshot", "check", &["--beside"]),
     ("his-snapshot", "list", &[]),
     ("his-snapshot", "verify", &["[ID]", "--all"]),
     ("his-snapshot", "copy", &["--to", "--dry-run"]),
+    ("his-snapshot", "fetch", &["[ID]", "--from", "--dry-run"]),
     ("his-snapshot", "prune", &["--dry-run"]),
     ("his-load-standby", "", &["[ID]", "--dry-run"]),
     ("his-load-standby", "init", &["--dry-run"]),

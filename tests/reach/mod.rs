@@ -2,6 +2,9 @@
 //! turns, versions.
 
 mod campuses;
+mod hosts;
+mod replicas;
+mod versions;
 
 use crate::support::workplace::{DB, Profile};
 use crate::support::{Cluster, Kind, Workplace};

@@ -28,9 +28,9 @@ fn pair(one: &Profile, other: &Profile, checked: &mut Checked) {
         error(format!("both have the store '{}'", one.store.dir.display()));
     }
     if let (Ok(one), Ok(other)) = (one.standby(), other.standby())
-        && (one.host(), one.port(), one.database()) == (other.host(), other.port(), other.database())
+        && (one.place(), one.database()) == (other.place(), other.database())
     {
-        error(format!("both have the standby '{}' at {}:{}", one.database(), one.host(), one.port()));
+        error(format!("both have the standby '{}' at {}", one.database(), one.place()));
     }
     for a in one.blocks() {
         for b in other.blocks().filter(|b| b.sequence == a.sequence && a.first <= b.last && b.first <= a.last) {
