@@ -438,6 +438,18 @@ fn fields(source: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_his_scaling_calls_measured_is_what_the_readme_says() {
+    let (page, readme) = (read("man/his-scaling.7"), read("README.md"));
+    for figure in ["3.3 to 4.7 s", "10.6 to 16.8 s", "0.1 s", "624,638 new rows", "73 s", "28 MB"] {
+        assert!(page.contains(figure), "man/his-scaling.7 does not say {figure}");
+        assert!(
+            readme.contains(figure),
+            "README.md says no more {figure}: measure anew what follows from it in man/his-scaling.7"
+        );
+    }
+}
+
+#[test]
 fn every_field_of_the_formats_is_in_the_manual() {
     let page = read("man/his-formats.5");
     for (source, at_least) in [

@@ -278,12 +278,16 @@ impl Server {
         let (send, receive) = mpsc::channel();
         for (n, host) in hosts.iter().enumerate() {
             let (send, host, server, database) = (send.clone(), host.clone(), self.clone(), database.to_owned());
-            std::thread::spawn(move || send.send((n, server.open(host, &database, limit))));
+            std::thread::spawn(move || {
+                // Whoever asked may have found another host meanwhile.
+                let _ = send.send((n, server.open(host, &database, limit)));
+            });
         }
         drop(send);
         let started = Instant::now();
-        let (mut fits, mut second, mut refused): (Vec<(Client, usize)>, Vec<(Client, usize)>, Vec<(usize, Error)>) =
-            (Vec::new(), Vec::new(), Vec::new());
+        let mut fits: Vec<(Client, usize)> = Vec::new();
+        let mut second: Vec<(Client, usize)> = Vec::new();
+        let mut refused: Vec<(usize, Error)> = Vec::new();
         let mut patience = limit;
         while fits.len() + second.len() + refused.len() < hosts.len() {
             let Ok((n, answer)) = receive.recv_timeout(patience.saturating_sub(started.elapsed())) else { break };
