@@ -153,7 +153,8 @@ impl Hospital {
         );
         primary.execute("postgres", "CREATE DATABASE his OWNER his_owner");
         // From 17 on an index is built with a search path of the server's own, and such a one cannot be.
-        let version: u32 = primary.value(DB, "SHOW server_version_num").parse().expect("a number");
+        let version = |c: &Cluster| c.value("postgres", "SHOW server_version_num").parse::<u32>().expect("a number");
+        let version = version(&primary).max(version(&standby));
         let index = if version < 170_000 { "" } else { "CREATE INDEX ON tagged (tag(name));" };
         primary.execute(DB, &SCHEMA.replace(index, ""));
         let mut work = Workplace::new(&primary, &standby, TABLES);
