@@ -16,7 +16,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint deny check-docs bench oracle torture planted fuzz forms-png screens-png report-png clean deps
+.PHONY: help demo test build install man lint deny check-docs bench matrix oracle torture planted fuzz forms-png screens-png report-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ deny: ## licences, sources and known weaknesses of the crates, by cargo-deny
 
 bench: deps build ## measures what the documents promise about speed
 	HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh
+
+matrix: deps ## the core of the tests on each major version of PostgreSQL that can be had, ONLY='14 18' of these
+	tools/matrix.sh $(ONLY)
 
 oracle: deps ## merges 100,000 random histories and compares with a brute-force oracle, about an hour; the first that differs is made small
 	HIS_CASES="$${HIS_CASES:-100000}" $(CARGO) test --locked --test chain oracle:: -- --nocapture

@@ -21,6 +21,7 @@ mod oracle;
 mod paper;
 #[path = "fuzz/parsers.rs"]
 mod parsers;
+mod reach;
 mod reconcile;
 mod roles;
 mod samples;

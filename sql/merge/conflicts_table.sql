@@ -133,7 +133,7 @@ WHERE s.op <> 'D' AND NOT s.left_out AND x.status <> 'rejected' AND k.known IS N
 {% endfor %}
 
 {% for q in searches %}
--- {{ q.name }}: no row of the gap may be the same. What the standby knew, what the event itself touched, and what a merge brought is no row of the gap.
+-- {{ q.name }}: no row of the gap may be the same. What the standby knew, what its site itself touched, and what a merge brought from its site is no row of the gap.
 INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ, there)
 SELECT DISTINCT ON (s.u, s.seq) s.u, s.seq, {{ no }}, 'twin', {{ q.name | lit }}, {% if q.once %}'once: ' || {{ q.name | lit }}{% else %}'same_as: ' || {{ q.columns | map(attribute="name") | join(", ") | lit }}{% endif %}, '{}'::text[], {{ image("t") }}
 FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
@@ -142,8 +142,8 @@ JOIN {{ table }} t ON {% for c in q.columns %}t.{{ c.name | id }} = s.n{{ c.i }}
 WHERE {% if q.once %}(s.op = 'I' OR {{ q.columns[0].i }} = ANY (s.changed)){% else %}s.op = 'I'{% endif %} AND NOT s.left_out AND x.status <> 'rejected'
   AND NOT ({{ same_row("t", "s", "n") }})
   AND NOT coalesce((s.knows::jsonb -> {% if q.once %}'once' -> {{ q.name | lit }}{% else %}'same_as'{% endif %}) @> jsonb_build_array(jsonb_build_object({% for k in key %}{{ k.name | lit }}, t.{{ k.name | id }}::text{{ ", " if not loop.last }}{% endfor %})), false)
-  AND NOT EXISTS (SELECT FROM pg_temp.touch v WHERE v.rule = {{ key_rule }} AND v.value = {{ key_there }})
-  AND NOT EXISTS (SELECT FROM his_emergency.brought b WHERE b.table_name = {{ name | lit }} AND b.key = json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}t.{{ k.name | id }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text)
+  AND NOT EXISTS (SELECT FROM pg_temp.touch v JOIN pg_temp.unit y ON y.u = v.u WHERE v.rule = {{ key_rule }} AND v.value = {{ key_there }} AND pg_catalog.split_part(y.event, '-', 1) = pg_catalog.split_part(x.event, '-', 1))
+  AND NOT EXISTS (SELECT FROM his_emergency.brought b WHERE coalesce(b.site = pg_catalog.split_part(x.event, '-', 1), true) AND b.table_name = {{ name | lit }} AND b.key = json_object(ARRAY[{% for k in key %}{{ k.name | lit }}{{ ", " if not loop.last }}{% endfor %}]::text[], ARRAY[{% for k in key %}t.{{ k.name | id }}::text{{ ", " if not loop.last }}{% endfor %}]::text[])::text)
   AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ no }})
 ORDER BY s.u, s.seq, {% for k in key %}t.{{ k.name | id }}{{ ", " if not loop.last }}{% endfor %};
 {% endfor %}

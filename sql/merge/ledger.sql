@@ -132,6 +132,7 @@ CREATE TABLE IF NOT EXISTS his_emergency.link (
 CREATE TABLE IF NOT EXISTS his_emergency.brought (
   table_name text NOT NULL,
   key        text NOT NULL,
+  site       text,          -- whose standby knows it: to every other one it is a row of the gap; NULL: of an earlier version, which knew one site
   PRIMARY KEY (table_name, key)
 );
 -- Rows that were on the primary already, whole and equal.

@@ -9,6 +9,13 @@ CREATE TABLE IF NOT EXISTS his_emergency.fence (
   host      text NOT NULL,
   put_on_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
+-- Every event that ever put it on: several sites may each have put it on, and that one of them has lifted it must not look
+-- to the others as if this server had forgotten.
+CREATE TABLE IF NOT EXISTS his_emergency.fence_event (
+  event     text PRIMARY KEY,
+  put_on_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  lifted_at timestamptz
+);
 -- What the fence changed, so that lifting it puts back exactly that.
 CREATE TABLE IF NOT EXISTS his_emergency.fence_part (
   part      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

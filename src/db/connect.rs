@@ -3,10 +3,10 @@
 use super::session::Client;
 use super::tls::Tls;
 use super::{certificate, pgpass};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Cannot, Error, Exit, Result};
 use chrono::{DateTime, Utc};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -34,7 +34,51 @@ pub struct Server {
     application: String,
     options: &'static str,
     tls: Tls,
+    wants: Wants,
 }
+
+/// Which of several hosts is meant: `target_session_attrs` of the URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    Any,
+    /// The one that takes writes.
+    Primary,
+    /// One in recovery.
+    Replica,
+    /// One in recovery, else any.
+    ReplicaFirst,
+}
+
+impl Wants {
+    /// Several hosts without a word are those of a primary that fails over.
+    fn of(text: Option<&str>, several: bool) -> Option<Wants> {
+        match text {
+            None if several => Some(Wants::Primary),
+            None | Some("any") => Some(Wants::Any),
+            Some("read-write" | "primary") => Some(Wants::Primary),
+            Some("read-only" | "standby") => Some(Wants::Replica),
+            Some("prefer-standby") => Some(Wants::ReplicaFirst),
+            Some(_) => None,
+        }
+    }
+
+    /// As libpq's programs take it.
+    fn libpq(self) -> &'static str {
+        match self {
+            Wants::Any => "any",
+            Wants::Primary => "read-write",
+            Wants::Replica => "standby",
+            Wants::ReplicaFirst => "prefer-standby",
+        }
+    }
+}
+
+/// How long a host that has not answered yet is waited for once another one that fits has: two that both take writes are
+/// not to be told apart by who was faster.
+const OTHERS: Duration = Duration::from_millis(300);
+
+/// The oldest major version that is worked with: the tests pass there.
+const OLDEST: u32 = 14;
 
 /// A server that does not answer a connection attempt in this time counts as unreachable.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -56,14 +100,22 @@ impl Server {
         };
         let (text, mode) = take_parameter(&text, "sslmode");
         let (text, root) = take_parameter(&text, "sslrootcert");
+        let (text, attributes) = take_parameter(&text, "target_session_attrs");
         let config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             Error::usage(doing(), reason).hint("expected postgresql://user@host:port/database?sslmode=verify-full")
         })?;
-        if config.get_hosts().len() != 1 {
-            return Err(Error::usage(doing(), format!("it names {} hosts, expected 1", config.get_hosts().len()))
-                .hint("the several-hosts string is for the windows; the toolkit talks to one server per URL."));
+        let hosts = config.get_hosts().len();
+        if hosts == 0 || (hosts > 1 && side == Side::Standby) {
+            return Err(Error::usage(doing(), format!("it names {hosts} hosts, expected 1")).hint(
+                "the standby is one server; the string with several hosts is for the windows, or for a primary that fails over.",
+            ));
         }
+        let wants = Wants::of(attributes.as_deref(), hosts > 1).ok_or_else(|| {
+            let reason = format!("target_session_attrs is '{}'", attributes.as_deref().unwrap_or_default());
+            Error::usage(doing(), reason)
+                .hint("expected read-write, primary, standby, read-only, prefer-standby or any.")
+        })?;
         if config.get_dbname().is_none() {
             return Err(
                 Error::usage(doing(), "it names no database").hint("expected postgresql://user@host:port/database")
@@ -72,12 +124,12 @@ impl Server {
         if config.get_user().is_none() {
             return Err(Error::usage(doing(), "it names no user").hint("expected postgresql://user@host:port/database"));
         }
-        let local = match config.get_hosts().first() {
-            Some(Host::Tcp(name)) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
-            _ => true,
-        };
+        let local = config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
+            Host::Unix(_) => true,
+        });
         let tls = Tls::choose(mode.as_deref(), root, local)?;
-        Ok(Server { side, config, application: "his".to_owned(), options: SESSION, tls })
+        Ok(Server { side, config, application: "his".to_owned(), options: SESSION, tls, wants })
     }
 
     /// The same server, its sessions named `program` in `pg_stat_activity`.
@@ -132,25 +184,73 @@ impl Server {
         self.config.get_user().unwrap_or_default()
     }
 
-    /// Host name, or directory of the Unix socket.
+    /// Host name, or directory of the Unix socket; of several with commas between.
     #[must_use]
     pub fn host(&self) -> String {
-        match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => String::new(),
-        }
+        self.config.get_hosts().iter().map(name_of).collect::<Vec<_>>().join(",")
     }
 
+    /// The port, of several hosts the first one's.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.config.get_ports().first().copied().unwrap_or(5432)
     }
 
+    /// Where it is: `db2:5432`, of several hosts with commas between.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.hosts().iter().map(place_of).collect::<Vec<_>>().join(",")
+    }
+
+    /// Each host by itself, in the order of the URL.
+    fn hosts(&self) -> Vec<Config> {
+        let all = self.config.get_hosts().iter().enumerate();
+        let one = |(n, host): (usize, &Host)| {
+            let mut config = self.config_without_place();
+            match host {
+                Host::Tcp(name) => config.host(name),
+                Host::Unix(path) => config.host_path(path),
+            };
+            let ports = self.config.get_ports();
+            config.port(ports.get(n).or(ports.first()).copied().unwrap_or(5432));
+            if let Some(address) = self.config.get_hostaddrs().get(n) {
+                config.hostaddr(*address);
+            }
+            config
+        };
+        all.map(one).collect()
+    }
+
+    /// Each host as a server by itself.
+    #[must_use]
+    pub fn each(&self) -> Vec<Server> {
+        self.hosts().into_iter().map(|config| Server { config, wants: Wants::Any, ..self.clone() }).collect()
+    }
+
+    /// Who logs in, and into which database.
+    fn config_without_place(&self) -> Config {
+        let mut config = Config::new();
+        config.dbname(self.database()).user(self.user());
+        if let Some(password) = self.config.get_password() {
+            config.password(password);
+        }
+        config
+    }
+
+    /// The same server, of several hosts the one that fits now and no other: for sessions that must all be of one server.
+    pub fn pinned(&self) -> Result<Server> {
+        let hosts = self.hosts();
+        if hosts.len() == 1 && self.wants == Wants::Any {
+            return Ok(self.clone());
+        }
+        let (_, at) = self.reach(self.database(), CONNECT_LIMIT)?;
+        Ok(Server { config: hosts[at].clone(), wants: Wants::Any, ..self.clone() })
+    }
+
     /// How messages name it: `standby 'his' at db2:5432`. No user, no password.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("{} '{}' at {}:{}", self.side, self.database(), self.host(), self.port())
+        format!("{} '{}' at {}", self.side, self.database(), self.place())
     }
 
     /// A session in the profile's database.
@@ -166,19 +266,75 @@ impl Server {
     /// As [`Server::connect_to`], but a server that has not answered within `limit` is unreachable: a frozen server
     /// accepts the connection and then never says a word, which no setting of the driver bounds.
     pub fn connect_within(&self, database: &str, limit: Duration) -> Result<Client> {
-        let mut config = self.config.clone();
+        self.reach(database, limit).map(|(client, _)| client)
+    }
+
+    /// A session, and on which of the hosts.
+    ///
+    /// All are asked at once: a frozen host must not use up the time in which another could answer. Two that both take
+    /// writes are a split that nobody here can mend, and are refused.
+    fn reach(&self, database: &str, limit: Duration) -> Result<(Client, usize)> {
+        let doing = || format!("connect to the {} '{database}' at {}", self.side, self.place());
+        let hosts = self.hosts();
+        let (send, receive) = mpsc::channel();
+        for (n, host) in hosts.iter().enumerate() {
+            let (send, host, server, database) = (send.clone(), host.clone(), self.clone(), database.to_owned());
+            std::thread::spawn(move || {
+                // Whoever asked may have found another host meanwhile.
+                let _ = send.send((n, server.open(host, &database, limit)));
+            });
+        }
+        drop(send);
+        let started = Instant::now();
+        let mut fits: Vec<(Client, usize)> = Vec::new();
+        let mut second: Vec<(Client, usize)> = Vec::new();
+        let mut refused: Vec<(usize, Error)> = Vec::new();
+        let mut patience = limit;
+        while fits.len() + second.len() + refused.len() < hosts.len() {
+            let Ok((n, answer)) = receive.recv_timeout(patience.saturating_sub(started.elapsed())) else { break };
+            match answer {
+                Ok((client, replica)) => match (self.wants, replica) {
+                    (Wants::Any, _) | (Wants::Primary, false) | (Wants::Replica | Wants::ReplicaFirst, true) => {
+                        fits.push((client, n));
+                        patience = patience.min(started.elapsed() + OTHERS);
+                    }
+                    (Wants::ReplicaFirst, false) => second.push((client, n)),
+                    (_, replica) => refused.push((n, Error::unreachable(doing(), unfit(replica)))),
+                },
+                Err(e) => refused.push((n, e)),
+            }
+        }
+        if self.wants == Wants::Primary && fits.len() > 1 {
+            let names: Vec<String> = fits.iter().map(|(_, n)| place_of(&hosts[*n])).collect();
+            return Err(Error::refused(doing(), format!("{} both take writes", names.join(" and "))).hint(
+                "two primaries have gone apart: stop the one that is not the primary any more before anything else is done.",
+            ));
+        }
+        fits.extend(second);
+        // Which host fitted first is chance; the order of the URL is not.
+        if let Some(best) = (0..fits.len()).min_by_key(|i| fits[*i].1) {
+            return Ok(fits.swap_remove(best));
+        }
+        let error = none_of(&hosts, refused, limit).restated(doing());
+        // A version that we do not work with does not become one by trying again.
+        let exit = if error.exit() == Exit::Refused { Exit::Refused } else { Exit::Unreachable };
+        Err(error.with_exit(exit))
+    }
+
+    /// A session on one host, and whether that is a replica; not asked where it makes no difference.
+    fn open(&self, mut config: Config, database: &str, limit: Duration) -> Result<(Client, bool)> {
         config.dbname(database).application_name(&self.application).options(self.options);
         config.connect_timeout(limit).keepalives(true).keepalives_idle(Duration::from_secs(10));
         if config.get_password().is_none()
-            && let Some(password) = pgpass::lookup(&self.host(), self.port(), database, self.user())
+            && let Some(host) = config.get_hosts().first().map(name_of)
+            && let Some(password) = pgpass::lookup(&host, port_of(&config), database, self.user())
         {
             config.password(password);
         }
-        let doing = format!("connect to the {} '{database}' at {}:{}", self.side, self.host(), self.port());
-        let tls = self.tls.clone();
-        let client = within(limit, move || tls.connect(&config))
-            .ok_or_else(|| Error::unreachable(doing.clone(), format!("no answer within {} s", limit.as_secs_f32())))?;
-        client.map_err(|e| e.restated(doing).with_exit(Exit::Unreachable))
+        let mut client = self.tls.connect(&config).map_err(too_old)?;
+        let replica = self.wants != Wants::Any
+            && client.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).cannot("ask a host what it is")?.get(0);
+        Ok((client, replica))
     }
 
     /// True when a session in `database` can be had now and answers a query.
@@ -193,10 +349,18 @@ impl Server {
         .unwrap_or(false)
     }
 
-    /// When the certificate that this server shows expires; `None` when it is reached without TLS.
+    /// When the certificate that this server shows expires, of several hosts the first to expire; `None` when it is reached
+    /// without TLS.
     pub fn certificate_ends(&self) -> Result<Option<DateTime<Utc>>> {
-        let ends = certificate::ends(&self.tls, &self.host(), self.port(), Duration::from_secs(3));
-        ends.map_err(|reason| Error::unreachable(format!("look at the certificate of the {}", self.side), reason))
+        let mut first = None;
+        for host in self.hosts() {
+            let name = host.get_hosts().first().map(name_of).unwrap_or_default();
+            let ends = certificate::ends(&self.tls, &name, port_of(&host), Duration::from_secs(3));
+            let doing = || format!("look at the certificate of the {} at {}", self.side, place_of(&host));
+            let ends = ends.map_err(|reason| Error::unreachable(doing(), reason))?;
+            first = first.into_iter().chain(ends).min();
+        }
+        Ok(first)
     }
 
     /// Variables under which `pg_dump` and its kind reach `database` of this server; the password goes this way, not by argument.
@@ -204,7 +368,7 @@ impl Server {
     pub fn libpq_environment(&self, database: &str) -> Vec<(String, String)> {
         let mut env = vec![
             ("PGHOST".to_owned(), self.host()),
-            ("PGPORT".to_owned(), self.port().to_string()),
+            ("PGPORT".to_owned(), self.hosts().iter().map(|c| port_of(c).to_string()).collect::<Vec<_>>().join(",")),
             ("PGUSER".to_owned(), self.user().to_owned()),
             ("PGDATABASE".to_owned(), database.to_owned()),
             ("PGAPPNAME".to_owned(), self.application.clone()),
@@ -212,14 +376,78 @@ impl Server {
             ("PGSSLMODE".to_owned(), self.tls.libpq().0.to_owned()),
             ("PGOPTIONS".to_owned(), "-c default_transaction_read_only=off".to_owned()),
         ];
+        // Of one host it was asked already, and libpq before 14 knows only some of the words.
+        if self.config.get_hosts().len() > 1 {
+            env.push(("PGTARGETSESSIONATTRS".to_owned(), self.wants.libpq().to_owned()));
+        }
         env.extend(self.tls.libpq().1.map(|root| ("PGSSLROOTCERT".to_owned(), root.to_owned())));
         let password = self
             .config
             .get_password()
             .map(|p| String::from_utf8_lossy(p).into_owned())
+            // Of several hosts each may have its own; libpq reads the same file.
             .or_else(|| pgpass::lookup(&self.host(), self.port(), database, self.user()));
         env.extend(password.map(|p| ("PGPASSWORD".to_owned(), p)));
         env
+    }
+}
+
+fn name_of(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn port_of(host: &Config) -> u16 {
+    host.get_ports().first().copied().unwrap_or(5432)
+}
+
+fn place_of(host: &Config) -> String {
+    format!("{}:{}", host.get_hosts().first().map(name_of).unwrap_or_default(), port_of(host))
+}
+
+/// PostgreSQL 13 and older do not know a setting of our sessions, and much else that is needed.
+fn too_old(error: Error) -> Error {
+    if !error.reason().contains("\"idle_session_timeout\"") {
+        return error;
+    }
+    Error::refused(
+        "open a session",
+        format!("the server is older than PostgreSQL {OLDEST} (it does not know idle_session_timeout)"),
+    )
+    .hint(format!(
+        "PostgreSQL {OLDEST} and newer are worked with; upgrade that server, or point the URL at another one."
+    ))
+}
+
+fn unfit(replica: bool) -> &'static str {
+    if replica { "it is a replica in recovery, which takes no writes" } else { "it is no replica" }
+}
+
+/// Why none of the hosts will do. One that turns us away is named last, where it is looked for: it is there.
+fn none_of(hosts: &[Config], mut refused: Vec<(usize, Error)>, limit: Duration) -> Error {
+    let silent = || Error::unreachable("connect", format!("no answer within {} s", limit.as_secs_f32()));
+    for n in 0..hosts.len() {
+        if !refused.iter().any(|(of, _)| *of == n) {
+            refused.push((n, silent()));
+        }
+    }
+    if let [_] = hosts {
+        return refused.pop().map_or_else(silent, |(_, e)| e);
+    }
+    let turns_away = |e: &Error| {
+        let text = e.reason();
+        text.rsplit_once("(SQLSTATE ")
+            .is_some_and(|(_, state)| !["57P", "08", "3D000"].iter().any(|s| state.starts_with(s)))
+    };
+    refused.sort_by_key(|(n, e)| (turns_away(e), *n));
+    let reasons: Vec<String> =
+        refused.iter().map(|(n, e)| format!("{}: {}", place_of(&hosts[*n]), e.reason())).collect();
+    let reason = Error::unreachable("connect", reasons.join("; "));
+    match refused.pop() {
+        Some((_, last)) if !last.hint_text().is_empty() => reason.hint(last.hint_text().to_owned()),
+        _ => reason,
     }
 }
 
@@ -264,8 +492,16 @@ mod tests {
     }
 
     #[test]
-    fn a_url_with_two_hosts_is_refused() {
-        let error = Server::parse(Side::Primary, "postgresql://u@a,b/d").err().expect("two hosts");
+    fn a_url_with_two_hosts_is_of_a_primary_that_fails_over_and_of_no_standby() {
+        let error = Server::parse(Side::Standby, "postgresql://u@a,b/d").err().expect("two hosts");
+        assert_eq!(error.exit(), Exit::Usage);
+        let server = |text: &str| Server::parse(Side::Primary, text).expect("a URL");
+        let two = server("postgresql://u@a:5432,b:5433/d?target_session_attrs=read-write&sslmode=disable");
+        assert_eq!((two.shown().as_str(), two.wants), ("primary 'd' at a:5432,b:5433", Wants::Primary));
+        assert_eq!(server("host=a,b port=5,6 user=u dbname=d").place(), "a:5,b:6");
+        assert_eq!(server("postgresql://u@a,b/d").wants, Wants::Primary);
+        assert_eq!(server("postgresql://u@a/d?target_session_attrs=prefer-standby").wants, Wants::ReplicaFirst);
+        let error = Server::parse(Side::Primary, "postgresql://u@a/d?target_session_attrs=x").err().expect("x");
         assert_eq!(error.exit(), Exit::Usage);
     }
 

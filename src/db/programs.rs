@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 
 /// Finds `name` on PATH, else in the newest `/usr/lib/postgresql/*/bin`.
 pub fn find(name: &str) -> Result<PathBuf> {
-    let on_path = std::env::var_os("PATH")
-        .and_then(|path| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    // Debian's wrapper in /usr/bin picks a cluster of its own choosing; the versioned binary is the plain one.
+    let wrapper = |file: &Path| file.canonicalize().is_ok_and(|real| real.ends_with("pg_wrapper"));
     let newest = || {
         let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
         let mut found: Vec<(u32, PathBuf)> = versions
@@ -19,9 +21,9 @@ pub fn find(name: &str) -> Result<PathBuf> {
         found.sort();
         found.pop().map(|(_, file)| file)
     };
-    // Debian's wrapper in /usr/bin picks a cluster of its own choosing; the versioned binary is the plain one.
-    newest().or(on_path).ok_or_else(|| {
-        Error::failed(format!("find '{name}'"), "it is neither in /usr/lib/postgresql/*/bin nor on PATH")
+    let plain = on_path.clone().filter(|file| !wrapper(file));
+    plain.or_else(newest).or(on_path).ok_or_else(|| {
+        Error::failed(format!("find '{name}'"), "it is neither on PATH nor in /usr/lib/postgresql/*/bin")
             .hint("install the PostgreSQL client programs: apt-get install postgresql-client (elsewhere: the postgresql package), then run again.")
     })
 }

@@ -41,6 +41,9 @@ pub struct Manifest {
     /// SHA-256 of the schema as SQL, without what differs from one dump to the next. Not in snapshots of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_sha256: Option<String>,
+    /// Emergency numbers that the site which took it hands out; another site that loads it must have others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<Block>,
     /// Tables that are not downloaded and hang together with one that is: by a foreign key, or as its partition.
     #[serde(default)]
     pub related: Vec<catalog::Table>,
@@ -65,6 +68,15 @@ impl Manifest {
         let ledger = self.ledger_tables.iter().map(|t| &t.file);
         self.tables.iter().map(|t| &t.file).chain(parts).chain(ledger).map(String::as_str)
     }
+}
+
+/// One `[[numbers]]` block of a profile: the first number and the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    pub sequence: catalog::Name,
+    pub first: i64,
+    pub last: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -121,13 +121,7 @@ pub fn of_restore(site: &Site, standby: &Server, id: Option<&str>) -> Result<Pla
 /// The snapshot is one that this version and this profile can load.
 fn require_usable(doing: &str, site: &Site, snapshot: &Snapshot) -> Result<()> {
     let manifest = &snapshot.manifest;
-    if manifest.site != site.profile.site.code {
-        return Err(Error::refused(
-            doing,
-            format!("it is of site '{}' (the profile is of '{}')", manifest.site, site.profile.site.code),
-        )
-        .hint("check [store] dir: each site has a store of its own."));
-    }
+    snapshot.require_ours(doing, &site.profile)?;
     let missing = site.profile.tables.iter().find(|t| !manifest.tables.iter().any(|m| m.table == t.name));
     if let Some(table) = missing {
         return Err(Error::refused(doing, format!("it has no table '{}', which the profile names", table.name))

@@ -34,7 +34,8 @@ pub fn has_settled(site: &Site, generation: u64, xids: &[i64]) -> Option<bool> {
 
 fn asked_to_settle(site: &Site, generation: u64, xids: Vec<i64>) -> Option<bool> {
     let generation = i64::try_from(generation).unwrap_or(i64::MAX);
-    ask(site, move |client| match client.query_one(crate::sql!("load/settled.sql"), &[&generation, &xids]) {
+    let code = site.profile.site.code.clone();
+    ask(site, move |client| match client.query_one(crate::sql!("load/settled.sql"), &[&generation, &xids, &code]) {
         Ok(row) => Ok(usize::try_from(row.get::<_, i64>(0)).is_ok_and(|n| n >= xids.len())),
         Err(e) if is_missing(&e) => Ok(false),
         Err(e) => Err(e).cannot("ask the primary's ledger"),

@@ -126,6 +126,8 @@ impl<'a> Schema<'a> {
         let args = ["--file=-", "--no-tablespaces", "--no-security-labels", &section, "--use-list", list, dump];
         let script = programs::run("pg_restore", self.standby, self.database, &args, "read the schema of the HIS")?;
         let script = String::from_utf8(script).map_err(|e| Error::failed("read the schema of the HIS", e))?;
+        // A pg_restore of 17 and newer writes it also for a server that does not know it.
+        let script = script.replacen("SET transaction_timeout = 0;\n", "", 1);
         let own = format!("SELECT pg_catalog.set_config('search_path', {}, false);", sql::literal(&self.search_path));
         Ok(script.replacen(EMPTY_PATH, &own, 1))
     }

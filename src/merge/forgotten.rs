@@ -21,7 +21,7 @@ pub struct Known {
     manifests: Vec<Manifest>,
     merge_run: u64,
     /// The event whose fence was put on and not lifted.
-    fenced: bool,
+    fenced: Option<String>,
     captured: Vec<String>,
 }
 
@@ -65,7 +65,8 @@ impl Known {
             }
         }
         let captured = site.profile.captured().map(|t| t.name.to_string()).collect();
-        let fenced = state.fence == FenceState::On && state.event.as_ref().is_some_and(|e| e.ended_at.is_none());
+        let running = state.event.as_ref().filter(|e| e.ended_at.is_none() && state.fence == FenceState::On);
+        let fenced = running.map(|e| e.id.clone());
         Known { store: site.store.clone(), manifests, merge_run: state.merge_run, fenced, captured }
     }
 
@@ -100,7 +101,11 @@ impl Known {
             }
         }
         let brought_back = self.manifests.iter().all(|m| server.has_back(m)) && server.backfilled.is_some();
-        if self.fenced && !server.fenced && !brought_back {
+        if let Some(event) = &self.fenced
+            && !server.fenced
+            && !brought_back
+            && !knows_fence(client, event)?
+        {
             let reason = "the fence that was put on it is not there any more".to_owned();
             return Ok(Some(Forgotten { reason, snapshot: self.manifests.last().map(|m| m.snapshot.clone()) }));
         }
@@ -198,6 +203,13 @@ impl Server {
     fn has_back(&self, m: &Manifest) -> bool {
         self.backfilled.as_ref().is_some_and(|id| *id >= m.snapshot)
     }
+}
+
+/// Whether the fence of this event was put on there, although another site has lifted it since.
+fn knows_fence(client: &mut Client, event: &str) -> Result<bool> {
+    let doing = "look for the fence on the primary";
+    let there: bool = client.query_one(crate::sql!("switch/primary_look.sql"), &[]).cannot(doing)?.get(6);
+    Ok(there && client.query_one(crate::sql!("switch/fence_knows.sql"), &[&event]).cannot(doing)?.get(0))
 }
 
 impl Forgotten {

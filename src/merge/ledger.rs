@@ -8,12 +8,20 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Makes the ledger when it is not there; leaves it alone when it is, because that needs no right to create.
+/// Makes the ledger when it is not there; leaves it alone when it is, because that needs no right to create. One that an
+/// earlier version made gets what it lacks.
 pub fn ensure(client: &mut Client) -> Result<()> {
-    if !is_there(client)? {
-        client.batch_execute(crate::sql!("merge/ledger.sql")).cannot("make the merge ledger on the primary")?;
+    if is_there(client)? {
+        return client
+            .batch_execute(crate::sql!("merge/ledger_later.sql"))
+            .cannot("bring the merge ledger on the primary up to this version");
     }
-    Ok(())
+    let doing = "make the merge ledger on the primary";
+    let mut tx = client.transaction().cannot(doing)?;
+    // What is made there is made by one at a time: another site may be putting its fence on, or merging for the first time.
+    tx.query(crate::sql!("switch/fence_lock.sql"), &[]).cannot(doing)?;
+    tx.batch_execute(crate::sql!("merge/ledger.sql")).cannot(doing)?;
+    tx.commit().cannot(doing)
 }
 
 /// True when this primary has a ledger.

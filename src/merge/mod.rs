@@ -168,9 +168,8 @@ pub fn plan(site: &Site, dirs: &[PathBuf]) -> Result<Planned> {
     }
     let there = ledger::is_there(&mut client)?;
     let mut tx = client.transaction().cannot(doing)?;
-    if !there {
-        tx.batch_execute(crate::sql!("merge/ledger.sql")).cannot(doing)?;
-    }
+    let ledger = if there { crate::sql!("merge/ledger_later.sql") } else { crate::sql!("merge/ledger.sql") };
+    tx.batch_execute(ledger).cannot(doing)?;
     let shapes = shape::shapes(&mut tx, &planned.batches, &primary.catalog, &site.profile)?;
     let targets = target::targets(&shapes, &primary.catalog, &site.profile)?;
     let search_path = &primary.own.search_path;

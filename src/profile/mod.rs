@@ -19,6 +19,7 @@ pub use watch::{Check, Plan, Watch};
 use crate::catalog::Name;
 use crate::db::{Server, Side};
 use crate::error::{Cannot, Error, Result};
+use crate::formats::snapshot::Block;
 use crate::seal::Keys;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ pub struct Store {
     pub compress: bool,
     /// How old the full snapshot may be that a delta stands on, at the end of its chain; zero: every snapshot is full.
     pub full_every: Duration,
+    /// Codes of other sites whose snapshots this one may load: campuses of one primary.
+    pub snapshots_of: Vec<String>,
     /// How long after an event was signed off its rows may be wiped; never without it.
     pub wipe_after: Option<Duration>,
 }
@@ -233,6 +236,16 @@ impl Profile {
     #[must_use]
     pub fn table(&self, name: &Name) -> Option<&Table> {
         self.tables.iter().find(|t| t.name == *name)
+    }
+
+    /// The emergency number blocks.
+    pub fn blocks(&self) -> impl Iterator<Item = Block> {
+        self.numbers.iter().filter_map(|n| match n {
+            Numbers::Block { sequence, first, last } => {
+                Some(Block { sequence: sequence.clone(), first: *first, last: *last })
+            }
+            _ => None,
+        })
     }
 
     pub fn captured(&self) -> impl Iterator<Item = &Table> {

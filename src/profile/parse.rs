@@ -167,6 +167,7 @@ fn store(mut s: Section, base: &Path) -> Store {
         keep_weekly: 4,
         compress: true,
         full_every: Duration::ZERO,
+        snapshots_of: Vec::new(),
         wipe_after: None,
     };
     for (name, count) in s.counts("keep") {
@@ -189,6 +190,7 @@ fn store(mut s: Section, base: &Path) -> Store {
     }
     store.compress = s.choice("compress", &["zstd", "none"]) == "zstd";
     store.full_every = s.time("full_every").unwrap_or_default();
+    store.snapshots_of = s.texts("snapshots_of").unwrap_or_default();
     store.wipe_after = s.time("wipe_after");
     s.done();
     store

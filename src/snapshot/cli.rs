@@ -40,7 +40,11 @@ enum Command {
     /// Take a snapshot (what happens without a subcommand, too)
     Take(Take),
     /// Read the profile against both servers and list everything that is wrong or worth knowing
-    Check,
+    Check {
+        /// The profile of another site of the same primary: what must be each site's own is compared (repeat for more)
+        #[arg(long, value_name = "FILE")]
+        beside: Vec<PathBuf>,
+    },
     /// List the snapshots of the store
     List,
     /// Check every file and every table of a snapshot (default: the newest)
@@ -58,6 +62,17 @@ enum Command {
         /// A directory on another medium
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Bring a snapshot of another store or of a medium (default: its newest) into this one, with what it stands on
+    Fetch {
+        /// The snapshot, such as 20261122T094500123Z
+        id: Option<String>,
+        /// The directory that has it: `snapshots` of another site's store, or what `copy --to` wrote to
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
@@ -96,10 +111,11 @@ pub fn main() -> ExitCode {
         match &cli.command {
             None | Some(Command::Take(_)) if asked.dry_run => plan(&site),
             None | Some(Command::Take(_)) => take(&site, asked.full),
-            Some(Command::Check) => check(&site),
+            Some(Command::Check { beside }) => check(&site, beside),
             Some(Command::List) => list_all(&site),
             Some(Command::Verify { id, all }) => verify(&site, id.as_deref(), *all),
             Some(Command::Copy { id, to, dry_run }) => copy(&site, id.as_deref(), to, *dry_run),
+            Some(Command::Fetch { id, from, dry_run }) => fetch(&site, id.as_deref(), from, *dry_run),
             Some(Command::Prune { dry_run }) => prune(&site, *dry_run),
         }
     })
@@ -150,8 +166,8 @@ fn plan(site: &Site) -> Result<Outcome> {
     Ok(Outcome::new(json!({ "dry_run": true, "kind": "full", "tables": plan }), text))
 }
 
-fn check(site: &Site) -> Result<Outcome> {
-    let checked = super::check(site)?;
+fn check(site: &Site, beside: &[PathBuf]) -> Result<Outcome> {
+    let checked = super::check(site, beside)?;
     let ok = checked.errors.is_empty();
     let mut lines = Vec::new();
     for (title, findings) in [("ERRORS", &checked.errors), ("WARNINGS", &checked.warnings)] {
@@ -280,6 +296,22 @@ fn copy(site: &Site, id: Option<&str>, to: &std::path::Path, dry_run: bool) -> R
     let json = json!({
         "snapshot": done.snapshot, "path": done.path, "taken_at": done.taken_at,
         "copied_at": if dry_run { None } else { Some(done.copied_at) }, "verified": !dry_run, "dry_run": dry_run,
+    });
+    Ok(Outcome::new(json, text))
+}
+
+fn fetch(site: &Site, id: Option<&str>, from: &std::path::Path, dry_run: bool) -> Result<Outcome> {
+    let super::Fetched { snapshot, brought } = super::fetch(site, from, id, dry_run)?;
+    let m = &snapshot.manifest;
+    let as_of = site.time(m.taken_at);
+    let text = match brought.len() {
+        0 => format!("{} (data as of {as_of}) is in the store already: nothing to do", snapshot.id),
+        n if dry_run => format!("would fetch {} (data as of {as_of}, of site {}), {n} snapshots", snapshot.id, m.site),
+        n => format!("fetched and verified {} (data as of {as_of}, of site {}), {n} snapshots", snapshot.id, m.site),
+    };
+    let json = json!({
+        "snapshot": snapshot.id, "path": snapshot.path, "site": m.site, "taken_at": m.taken_at, "kind": m.kind,
+        "fetched": brought, "verified": !dry_run, "dry_run": dry_run,
     });
     Ok(Outcome::new(json, text))
 }

@@ -86,7 +86,7 @@ pub fn copy(site: &Site, id: Option<&str>, to: &Path, dry_run: bool) -> Result<O
 }
 
 /// The copy holds by its own checksums, and these are the snapshot's.
-fn require_same(snapshot: &list::Snapshot, path: &Path, seal: &Seal) -> Result<()> {
+pub(super) fn require_same(snapshot: &list::Snapshot, path: &Path, seal: &Seal) -> Result<()> {
     seal.require(path)
         .map_err(|e| e.hint("the copy is damaged: remove it, or use another medium, then copy again."))?;
     let copied = sums::of_file(&path.join(sums::FILE)).cannot(format!("verify '{}'", path.display()))?;

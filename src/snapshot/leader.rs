@@ -87,6 +87,8 @@ pub struct Leader {
     pub made_at: DateTime<Utc>,
     /// Everything that was committed on the primary by then is in it; earlier than `made_at` on a replica that lags.
     pub taken_at: DateTime<Utc>,
+    /// How far a replica had replayed the log before the snapshot was made: all of that is in it. `None` on a primary.
+    pub replayed: Option<String>,
     /// How far the server's clock is ahead of ours.
     pub clock_apart_seconds: i64,
     pub planned: Vec<Planned>,
@@ -117,9 +119,9 @@ impl Leader {
         }
         // As exact as the snapshot's id, and rather too early than too late.
         let made_at = Utc::now().trunc_subsecs(3);
-        let taken_at = match replica(&mut plain)? {
-            Some(known) => known.trunc_subsecs(3).min(made_at),
-            None => made_at,
+        let (taken_at, replayed) = match replica(&mut plain)? {
+            Some((known, replayed)) => (known.trunc_subsecs(3).min(made_at), Some(replayed)),
+            None => (made_at, None),
         };
         let row = client
             .query_one(crate::sql!("snapshot/export.sql"), &[])
@@ -143,6 +145,7 @@ impl Leader {
             exported,
             made_at,
             taken_at,
+            replayed,
             clock_apart_seconds,
             planned,
             primary,
@@ -170,13 +173,14 @@ impl Leader {
     }
 }
 
-/// Up to when a replica knows what was committed; `None` on a primary. Asked before the snapshot, in another session.
-fn replica(plain: &mut Client) -> Result<Option<DateTime<Utc>>> {
+/// Up to when a replica knows what was committed, and how far it is; `None` on a primary. Asked before the snapshot, in
+/// another session.
+fn replica(plain: &mut Client) -> Result<Option<(DateTime<Utc>, String)>> {
     let doing = "read how far the replica has come";
     match plain.query_opt(crate::sql!("snapshot/replica.sql"), &[]).cannot(doing)? {
         None => Ok(None),
         Some(row) => match row.get::<_, Option<DateTime<Utc>>>(0) {
-            Some(known) => Ok(Some(known)),
+            Some(known) => Ok(Some((known, row.get::<_, Option<String>>(1).unwrap_or_default()))),
             None => Err(Error::refused(doing, "it cannot tell up to when it knows what was committed")
                 .hint("let the replica stream from the primary (and grant our role pg_monitor), or download from the primary itself.")),
         },

@@ -3,6 +3,7 @@
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{FORMAT, LedgerTable, MANIFEST, Manifest, Table};
 use crate::formats::{hex, sums};
+use crate::profile::{Numbers, Profile};
 use crate::seal::Seal;
 use crate::store::{Store, durable};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -103,6 +104,33 @@ impl Snapshot {
             )));
         }
         Ok(Snapshot { id, path: path.to_path_buf(), manifest, seal: seal.clone(), _in_use: in_use })
+    }
+
+    /// It is of this site, or of one whose snapshots the profile takes, and then that one's emergency numbers are none of ours.
+    pub fn require_ours(&self, doing: &str, profile: &Profile) -> Result<()> {
+        let (m, own) = (&self.manifest, &profile.site.code);
+        if m.site == *own {
+            return Ok(());
+        }
+        if !profile.store.snapshots_of.contains(&m.site) {
+            return Err(Error::refused(doing, format!("it is of site '{}' (the profile is of '{own}')", m.site)).hint(
+                "each site has a store of its own (check [store] dir); a campus that is fed with another site's snapshots names that site in snapshots_of of [store].",
+            ));
+        }
+        for block in &m.numbers {
+            let meets = |n: &&Numbers| matches!(n, Numbers::Block { sequence, first, last } if *sequence == block.sequence && *first <= block.last && block.first <= *last);
+            if let Some(Numbers::Block { sequence, first, last }) = profile.numbers.iter().find(meets) {
+                return Err(Error::refused(
+                    doing,
+                    format!(
+                        "site '{}' hands out {}..{} of '{sequence}' in its emergencies, and the block here is {first}..{last}",
+                        m.site, block.first, block.last
+                    ),
+                )
+                .hint("no number may be handed out twice: give this site a block of its own in [[numbers]] of the profile."));
+            }
+        }
+        Ok(())
     }
 
     /// Compares every file with `SHA256SUMS`; an error ([`crate::Exit::Damaged`]) when one is not as it was written.

@@ -190,6 +190,7 @@ mod tests {
             keep_weekly,
             compress: true,
             full_every: std::time::Duration::ZERO,
+            snapshots_of: Vec::new(),
             wipe_after: None,
         }
     }

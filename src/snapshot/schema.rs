@@ -24,7 +24,7 @@ pub fn require_version(server_version: u32) -> Result<()> {
             DOING,
             format!("'{}' is of PostgreSQL {ours}, the server of {theirs} (expected {theirs} or newer)", program.display()),
         )
-        .hint(format!("install the client programs of the server's version: apt-get install postgresql-client-{theirs}, then run again."))),
+        .hint(format!("install the client programs of the server's version: apt-get install postgresql-client-{theirs} (or put them first on PATH), then run again."))),
         None => Err(Error::failed(DOING, format!("'{}' does not say its version", program.display()))),
     }
 }

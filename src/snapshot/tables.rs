@@ -275,11 +275,7 @@ fn explain(error: &tokio_postgres::Error, planned: &Planned, doing: &str) -> Err
         Some(SqlState::INSUFFICIENT_PRIVILEGE) if planned.described.row_security => told.hint(
             "row-level security would hide rows: give the role of [primary] url BYPASSRLS, so that it sees them all.",
         ),
-        // A reader only meets this on a replica, where the primary's DDL or VACUUM goes first.
-        Some(SqlState::T_R_SERIALIZATION_FAILURE) => {
-            Error::refused(doing, "the replica ended it, because what the primary did conflicts with reading")
-                .hint("run his-snapshot again; max_standby_streaming_delay on the replica gives it longer.")
-        }
+        Some(SqlState::T_R_SERIALIZATION_FAILURE) => super::take::ended_by_the_log(doing),
         Some(c) if planned.filter.is_some() && (c.code().starts_with("42") || c.code().starts_with("22")) => told
             .with_exit(Exit::Usage)
             .hint("mend `where` of this [[table]]; it is evaluated as `SELECT … FROM table WHERE (…)`."),

@@ -27,6 +27,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// More than this between the clocks of the two machines makes "data as of" a lie.
 const CLOCKS_APART: i64 = 60;
 
+/// Where a primary says that its log goes on may lie so many bytes behind its last record, the header of a page; the least
+/// change of a row takes more.
+const PAGE_HEADER: u64 = 64;
+
 /// A snapshot that is in the store now.
 #[derive(Debug, Clone)]
 pub struct Taken {
@@ -97,7 +101,8 @@ pub fn take(site: &Site, full: bool) -> Result<Taken> {
 
 fn download(site: &Site, snapshots: &Path, full: bool) -> Result<Taken> {
     let started = Instant::now();
-    let server = site.profile.download()?.named(PROGRAM);
+    // All sessions, and pg_dump's, are of one server.
+    let server = site.profile.download()?.named(PROGRAM).pinned()?;
     let watch = Watch::begin(&server)?;
     let work = Work {
         profile: site.profile.clone(),
@@ -143,6 +148,7 @@ fn supervise<T: Send + 'static>(
                 return Err(match watch.waited() {
                     Some(who) => Error::refused(doing, who)
                         .hint("DDL goes first, so nothing was taken; run his-snapshot again when that change is done."),
+                    None if e.exit() != Exit::Refused && watch.was_ended_by_the_log(&e) => ended_by_the_log(doing),
                     None => e,
                 });
             }
@@ -154,6 +160,18 @@ fn supervise<T: Send + 'static>(
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
+}
+
+/// A reader only meets this on a replica, where the primary's DDL or VACUUM goes first.
+pub(super) fn ended_by_the_log(doing: impl Into<String>) -> Error {
+    Error::refused(doing, "the replica ended it, because what the primary did conflicts with reading")
+        .hint("nothing was taken; run his-snapshot again. On the replica, hot_standby_feedback = on prevents most of it, and max_standby_streaming_delay gives it longer.")
+}
+
+/// A log position such as `0/16B3748` as a number.
+fn log_position(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
 }
 
 /// What was downloaded, and what it stands on.
@@ -184,6 +202,7 @@ impl Work {
         schema::require_version(leader.primary.server_version)?;
         let id = list::id_of(leader.made_at);
         self.require_later(&id)?;
+        self.require_further(&leader)?;
         let apart = leader.clock_apart_seconds;
         if apart.abs() > CLOCKS_APART {
             self.talk.warn(format!(
@@ -245,6 +264,32 @@ impl Work {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// A replica that lags, or another one than last time, must not quietly put older data in the place of newer.
+    fn require_further(&self, leader: &Leader) -> Result<()> {
+        let (Some(replayed), Some(newest)) = (&leader.replayed, &self.newest) else { return Ok(()) };
+        // One that cannot be read is no measure; whoever uses it says what is wrong with it.
+        let Ok(before) = list::Snapshot::at(&self.snapshots.join(newest), &self.seal) else { return Ok(()) };
+        let then = &before.manifest.primary;
+        if then.system_identifier != leader.primary.system_identifier {
+            return Ok(());
+        }
+        let (Some(had), Some(has)) = (then.marks.as_ref().and_then(|m| log_position(&m.wal)), log_position(replayed))
+        else {
+            return Ok(());
+        };
+        if had.saturating_sub(has) <= PAGE_HEADER {
+            return Ok(());
+        }
+        Err(Error::refused(
+            format!("take a snapshot of the {}", self.server.shown()),
+            format!(
+                "this replica has not come as far as the snapshot '{newest}' (it has replayed the log to {replayed}, {} bytes less): the new one would be older",
+                had - has
+            ),
+        )
+        .hint("nothing was taken; run his-snapshot again when the replica has caught up (his-watch shows its lag), or download from the primary: take read_url out."))
     }
 
     /// What a delta can stand on; why there is none is said.
@@ -363,6 +408,7 @@ impl Work {
             sequences,
             settings: leader.settings.clone(),
             roles: leader.roles.clone(),
+            numbers: self.profile.blocks().collect(),
             related: leader.related.clone(),
             ledger_tables,
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,

@@ -69,6 +69,9 @@ impl Watched {
 /// The watching session; it ends when this is dropped.
 pub struct Watch {
     shared: Arc<Shared>,
+    server: Server,
+    /// On a replica: how many queries it had ended before because they were in the way of the log.
+    conflicts: Option<i64>,
     _ends_with_us: Sender<()>,
 }
 
@@ -76,6 +79,7 @@ impl Watch {
     /// Connects and begins to look.
     pub fn begin(server: &Server) -> Result<Watch> {
         let mut client = server.clone().named(PROGRAM).connect()?;
+        let conflicts = conflicts(&mut client).cannot("open a session to download")?;
         let dump = format!("{PROGRAM} schema {}", std::process::id());
         let shared = Arc::new(Shared {
             ours: Mutex::default(),
@@ -98,7 +102,7 @@ impl Watch {
                 }
             }
         });
-        Ok(Watch { shared, _ends_with_us: ends_with_us })
+        Ok(Watch { shared, server: server.clone(), conflicts, _ends_with_us: ends_with_us })
     }
 
     #[must_use]
@@ -115,11 +119,31 @@ impl Watch {
         }
     }
 
+    /// Whether a replica ended it for the sake of the log: it says so, or of a session that was simply lost, counts so.
+    #[must_use]
+    pub fn was_ended_by_the_log(&self, error: &Error) -> bool {
+        let text = error.to_string();
+        if text.contains("conflict with recovery") || text.contains("(SQLSTATE 40001)") {
+            return true;
+        }
+        let Some(before) = self.conflicts else { return false };
+        // A session that was ended writes its count a moment later.
+        (0..10).any(|tries| {
+            std::thread::sleep(LOOK_EVERY * u32::from(tries > 0));
+            let now = self.server.clone().named(PROGRAM).connect().ok().and_then(|mut c| conflicts(&mut c).ok()?);
+            now.is_some_and(|now| now > before)
+        })
+    }
+
     /// How long the server has said nothing.
     #[must_use]
     pub fn silence(&self) -> Duration {
         held(&self.shared.answered).elapsed()
     }
+}
+
+fn conflicts(client: &mut Client) -> Result<Option<i64>, tokio_postgres::Error> {
+    Ok(client.query_opt(crate::sql!("snapshot/replica_conflicts.sql"), &[])?.map(|row| row.get(0)))
 }
 
 fn look(client: &mut Client, shared: &Shared) -> Result<(), tokio_postgres::Error> {

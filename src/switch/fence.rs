@@ -58,6 +58,13 @@ impl Wanted {
         }))
     }
 
+    /// The same fence, put on for this event, which did not have its id yet when the primary was asked.
+    #[must_use]
+    pub fn of_event(mut self, event: &str) -> Wanted {
+        self.event = Some(event.to_owned());
+        self
+    }
+
     /// Whose sessions are ended; `None`: everybody's but ours.
     fn ended_roles(&self) -> Option<&[String]> {
         (self.kind == Kind::Roles).then_some(self.window_roles.as_slice())
@@ -125,6 +132,26 @@ pub struct Lifted {
     pub granted: Vec<String>,
     /// Roles that are not there any more, so that nothing could be put back for them.
     pub gone: Vec<String>,
+    /// Events of other sites for which the fence was put on too, and the roles that stay without login for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stay: Vec<String>,
+}
+
+impl Lifted {
+    /// What whoever lifted the fence of a primary that other sites share must know.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let others = self.others.join(", ");
+        match (self.others.is_empty(), self.stay.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(format!(
+                "the fence is lifted for the windows of {others} too, which still work on their standby: they have no window role of their own"
+            )),
+            (false, false) => Some(format!("no login yet for {}: {others} goes on", self.stay.join(", "))),
+        }
+    }
 }
 
 /// Does all of [`put_on`] and takes it back, ending no session: what the plan says, and whether we may.
@@ -158,7 +185,9 @@ pub fn is_pending(store: &Store) -> bool {
 }
 
 /// Puts back exactly what the record says. Nothing on record is nothing to do.
-pub fn lift(client: &mut Client) -> Result<Lifted> {
+///
+/// Where events of other sites have the fence on as well, window roles that are theirs and not ours stay without login.
+pub fn lift(client: &mut Client, profile: &Profile) -> Result<Lifted> {
     let doing = "lift the fence of the primary";
     let database = database(client)?;
     let there = client.query_one(crate::sql!("switch/primary_look.sql"), &[]).cannot(doing)?;
@@ -170,10 +199,21 @@ pub fn lift(client: &mut Client) -> Result<Lifted> {
         was_on: tx.query_one(crate::sql!("switch/fence_is_on.sql"), &[]).cannot(doing)?.get(0),
         ..Lifted::default()
     };
+    if there.get::<_, bool>(6) {
+        let others = tx.query(crate::sql!("switch/fence_others.sql"), &[&profile.site.code]).cannot(doing)?;
+        lifted.others = others.iter().map(|r| r.get(0)).collect();
+    }
     let parts = tx.query(crate::sql!("switch/fence_parts.sql"), &[]).cannot(doing)?;
+    let theirs = |act: &str, role: Option<&str>| {
+        act == "nologin" && role.is_some_and(|r| !profile.window_roles.iter().any(|ours| ours == r))
+    };
     let (mut given_back, mut taken_back) = (Vec::new(), Vec::new());
     for part in &parts {
         let (role, grantor): (Option<String>, Option<String>) = (part.get(1), part.get(2));
+        if !lifted.others.is_empty() && theirs(part.get(0), role.as_deref()) {
+            lifted.stay.extend(role);
+            continue;
+        }
         if !(part.get::<_, bool>(4) && part.get::<_, bool>(5)) {
             lifted.gone.push(role.or(grantor).unwrap_or_default());
             continue;
@@ -197,7 +237,14 @@ pub fn lift(client: &mut Client) -> Result<Lifted> {
     for grant in taken_back {
         grant.take(&mut tx, &database)?;
     }
-    tx.batch_execute(crate::sql!("switch/fence_forget.sql")).cannot(doing)?;
+    if lifted.stay.is_empty() {
+        tx.batch_execute(crate::sql!("switch/fence_forget.sql")).cannot(doing)?;
+    } else {
+        tx.execute(crate::sql!("switch/fence_forget_parts.sql"), &[&lifted.stay]).cannot(doing)?;
+    }
+    if there.get::<_, bool>(6) {
+        tx.execute(crate::sql!("switch/fence_lifted.sql"), &[&profile.site.code]).cannot(doing)?;
+    }
     tx.commit().cannot(doing)?;
     lifted.roles.sort();
     Ok(lifted)
@@ -205,11 +252,15 @@ pub fn lift(client: &mut Client) -> Result<Lifted> {
 
 /// Whether the fence is on, once everybody who puts it on or lifts it has ended: one whose answer was lost may still be
 /// committing, and asked before that, the primary says what will be wrong in an instant.
-pub fn is_on(client: &mut Client) -> Result<bool> {
+pub fn is_on(client: &mut Client, site: &str) -> Result<bool> {
     let mut tx = begin(client)?;
     let doing = "ask whether the fence is on";
     let there = tx.query_one(crate::sql!("switch/primary_look.sql"), &[]).cannot(doing)?;
-    let on = there.get::<_, bool>(5) && tx.query_one(crate::sql!("switch/fence_is_on.sql"), &[]).cannot(doing)?.get(0);
+    let on = match (there.get::<_, bool>(5), there.get::<_, bool>(6)) {
+        (false, _) => false,
+        (true, false) => tx.query_one(crate::sql!("switch/fence_is_on.sql"), &[]).cannot(doing)?.get(0),
+        (true, true) => tx.query_one(crate::sql!("switch/fence_is_ours.sql"), &[&site]).cannot(doing)?.get(0),
+    };
     tx.commit().cannot(doing)?;
     Ok(on)
 }
@@ -227,7 +278,7 @@ fn change(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Put> {
     let doing = "fence the primary";
     let database = database(tx)?;
     let there = tx.query_one(crate::sql!("switch/primary_look.sql"), &[]).cannot(doing)?;
-    if !there.get::<_, bool>(5) {
+    if !(there.get::<_, bool>(5) && there.get::<_, bool>(6)) {
         tx.batch_execute(crate::sql!("switch/fence_record.sql"))
             .cannot("make the record of the fence on the primary")?;
     }
@@ -256,6 +307,9 @@ fn change(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Put> {
         &[&wanted.event, &wanted.kind.name(), &wanted.by, &crate::store::host()],
     )
     .cannot(doing)?;
+    if let Some(event) = &wanted.event {
+        tx.execute(crate::sql!("switch/fence_event.sql"), &[event]).cannot(doing)?;
+    }
     Ok(put)
 }
 

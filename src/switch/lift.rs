@@ -18,15 +18,22 @@ pub fn lift(site: &Site) -> Result<Lifted> {
     let before = site.store.state()?.fence;
     moves::note_fence(site, FenceState::Off)?;
     let server = site.profile.primary()?.named(ours::PROGRAM);
-    let at_work = server.clone();
-    let lifted = db::within(LIMIT, move || fence::lift(&mut at_work.connect()?)).unwrap_or_else(|| {
+    let (at_work, profile) = (server.clone(), site.profile.clone());
+    let lifted = db::within(LIMIT, move || fence::lift(&mut at_work.connect()?, &profile)).unwrap_or_else(|| {
         let reason = format!("no answer within {} s", LIMIT.as_secs());
         Err(Error::unreachable("lift the fence of the primary", reason))
     });
-    let Err(error) = lifted else { return lifted };
+    let error = match lifted {
+        Ok(lifted) => {
+            lifted.warning().into_iter().for_each(|w| site.talk.warn(w));
+            return Ok(lifted);
+        }
+        Err(error) => error,
+    };
     // The answer may be lost, and the fence lifted all the same. A store that said "on" then would take this primary for one
     // that was restored. Where the primary cannot say, the fence is not wanted, and the next run lifts what there is.
-    let on = db::within(LIMIT, move || fence::is_on(&mut server.connect()?));
+    let code = site.profile.site.code.clone();
+    let on = db::within(LIMIT, move || fence::is_on(&mut server.connect()?, &code));
     match on {
         Some(Ok(true)) => {
             moves::note_fence(site, before)?;

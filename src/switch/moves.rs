@@ -166,15 +166,17 @@ pub fn fence(site: &Site, event: &Event, fencing: Fencing) -> Result<FenceState>
         }
         Fencing::On => Ok(FenceState::On),
         Fencing::Pending(why) => pending(why),
-        Fencing::PutOn(wanted, _) => match put_on(site, &wanted, site.profile.limits.fence, |_| true)? {
-            Some(put) => {
-                note_fence(site, FenceState::On)?;
-                site.talk.say(format!("the primary is fenced: {}", put.text()));
-                site.store.journal().write(&site.by, "fence", Some(&event.id), "done", json!(put))?;
-                Ok(FenceState::On)
+        Fencing::PutOn(wanted, _) => {
+            match put_on(site, &wanted.of_event(&event.id), site.profile.limits.fence, |_| true)? {
+                Some(put) => {
+                    note_fence(site, FenceState::On)?;
+                    site.talk.say(format!("the primary is fenced: {}", put.text()));
+                    site.store.journal().write(&site.by, "fence", Some(&event.id), "done", json!(put))?;
+                    Ok(FenceState::On)
+                }
+                None => pending("it stopped answering".to_owned()),
             }
-            None => pending("it stopped answering".to_owned()),
-        },
+        }
     }
 }
 

@@ -445,7 +445,7 @@ fn take_back(site: &Site, before: &State) -> Result<()> {
             .profile
             .primary()
             .and_then(|p| p.named(ours::PROGRAM).connect())
-            .and_then(|mut client| fence::lift(&mut client));
+            .and_then(|mut client| fence::lift(&mut client, &site.profile));
         match lifted {
             Ok(_) => site.talk.say("the fence is lifted again; the windows go on on the primary"),
             Err(e) => site.talk.warn(format!("the fence could not be lifted again: {e}; run his-switch unfence")),

@@ -49,7 +49,7 @@ pub(super) fn heard_by_the_replica(site: &Site, primary: &Answer) -> Option<Stri
 
 fn has_replica(site: &Site) -> bool {
     let (Ok(primary), Ok(read)) = (site.profile.primary(), site.profile.download()) else { return false };
-    (primary.host(), primary.port()) != (read.host(), read.port())
+    primary.place() != read.place()
 }
 
 pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {

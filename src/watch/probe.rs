@@ -89,8 +89,20 @@ fn query(server: &Server) -> Result<f64, String> {
     }
 }
 
-/// Asks the postmaster for TLS (SSLRequest of the protocol): any byte is an answer, whatever it says.
+/// Of several hosts, one that answers is enough.
 fn port(server: &Server) -> Port {
+    let mut last = Port::Closed("it names no host".to_owned());
+    for host in server.each() {
+        last = port_of(&host);
+        if matches!(last, Port::Answers) {
+            break;
+        }
+    }
+    last
+}
+
+/// Asks the postmaster for TLS (SSLRequest of the protocol): any byte is an answer, whatever it says.
+fn port_of(server: &Server) -> Port {
     let (host, number) = (server.host(), server.port());
     let asked = within(PATIENCE, move || -> std::io::Result<bool> {
         let answers = |read: std::io::Result<usize>| match read {

@@ -109,7 +109,7 @@ impl PgBouncer {
         // Where Debian has it; ordinary users have no such folder on PATH.
         let debian = "/usr/sbin/pgbouncer";
         let program = if fs::exists(debian).unwrap_or(false) { debian } else { "pgbouncer" };
-        let mut command = server::as_server(program);
+        let mut command = server::as_servers_user(program.as_ref());
         command.process_group(0);
         command.arg(self.place.path().join("pgbouncer.ini")).current_dir(self.place.path());
         command.stdout(log.try_clone().expect("a file can be opened twice")).stderr(log);

@@ -136,7 +136,7 @@ impl Cluster {
     pub fn start_again(&self) {
         assert!(!self.running(), "the {} runs", self.kind.name());
         let log = File::options().create(true).append(true).open(self.log_file()).expect("the log can be written");
-        let mut command = server::as_server("postgres");
+        let mut command = server::as_server(self.kind.name(), "postgres");
         command.process_group(0); // Ctrl-C, and the end of a group that the tests run in, are left to the watchdog
         command.arg("-D").arg(self.data()).current_dir(self.place.path());
         command.stdout(log.try_clone().expect("a file can be opened twice")).stderr(log);

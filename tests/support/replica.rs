@@ -15,7 +15,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    const PORT: u16 = 54_324;
+    pub const PORT: u16 = 54_324;
 
     pub fn of(cluster: &Cluster) -> Replica {
         let place = Place::new("replica");
@@ -23,11 +23,11 @@ impl Replica {
         server::hand_over(place.path());
         fs::create_dir(&socket).unwrap();
         server::hand_over(&socket);
-        let mut copy = server::as_server("pg_basebackup");
+        let mut copy = server::as_server(cluster.kind().name(), "pg_basebackup");
         copy.args(["-R", "-X", "stream", "-c", "fast", "-U", "postgres", "-p", &cluster.port().to_string()]);
         copy.arg("-h").arg(cluster.socket_dir()).arg("-D").arg(&data).current_dir(place.path());
         assert!(copy.status().unwrap().success());
-        let mut command = server::as_server("postgres");
+        let mut command = server::as_server(cluster.kind().name(), "postgres");
         command.arg("-D").arg(&data).current_dir(place.path());
         command.args(["-c", &format!("port={}", Self::PORT)]);
         command.arg("-c").arg(format!("unix_socket_directories={}", socket.display()));
@@ -38,7 +38,7 @@ impl Replica {
         replica
     }
 
-    fn socket_dir(&self) -> PathBuf {
+    pub fn socket_dir(&self) -> PathBuf {
         self.place.path().join("s")
     }
 
@@ -49,6 +49,19 @@ impl Replica {
 
     pub fn url(&self) -> String {
         sql::url(&self.socket_dir().display().to_string(), Self::PORT, "postgres", DB)
+    }
+
+    /// Waits until it has replayed all that its primary has written by now.
+    pub fn catch_up(&self, primary: &Cluster) {
+        let written = primary.value(DB, "SELECT pg_current_wal_flush_lsn()");
+        let there = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        wait_until("the replica has caught up", Duration::from_secs(60), || self.value(&there) == "t");
+    }
+
+    /// Changes a setting.
+    pub fn set(&self, name: &str, value: &str) {
+        self.value(&format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.value("SELECT pg_reload_conf()");
     }
 
     /// Makes a primary of it.

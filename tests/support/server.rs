@@ -43,6 +43,16 @@ pub fn bin(name: &str) -> PathBuf {
     if beside.is_file() { beside } else { PathBuf::from(name) }
 }
 
+/// Where the programs of a kind of server are: `$HIS_PRIMARY_PG_BIN` or `$HIS_STANDBY_PG_BIN`, for servers of different
+/// versions (a third one is like the primary), else where all programs are.
+fn bin_of(kind: &str, name: &str) -> PathBuf {
+    let variable = if kind == "standby" { "HIS_STANDBY_PG_BIN" } else { "HIS_PRIMARY_PG_BIN" };
+    match std::env::var_os(variable) {
+        Some(dir) => PathBuf::from(dir).join(name),
+        None => bin(name),
+    }
+}
+
 /// Who runs the servers: nobody in particular (we ourselves), or a user of the system when we are root.
 pub fn account() -> Option<Account> {
     static ACCOUNT: OnceLock<Option<Account>> = OnceLock::new();
@@ -66,13 +76,18 @@ pub fn hand_over(dir: &Path) {
     }
 }
 
+/// A program of a kind of server, as [`as_servers_user`] runs it.
+pub fn as_server(kind: &str, program: &str) -> Command {
+    as_servers_user(&bin_of(kind, program))
+}
+
 /// A command that runs as the servers' user and is told to quit when the thread that started it ends.
-pub fn as_server(program: &str) -> Command {
+pub fn as_servers_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if let Some(Account { uid, gid }) = account() {
         command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).arg("--clear-groups");
     }
-    command.args(["--pdeathsig", "QUIT"]).arg(bin(program)).stdin(Stdio::null());
+    command.args(["--pdeathsig", "QUIT"]).arg(program).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
             command.env_remove(name);
@@ -113,7 +128,7 @@ pub fn template(kind: &str) -> PathBuf {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let boot = boot.get(..8).unwrap_or("unknown");
     let family = format!("his-template-{uid}-");
-    let template = PathBuf::from(format!("/tmp/{family}{boot}-{}-{kind}", version()));
+    let template = PathBuf::from(format!("/tmp/{family}{boot}-{}-{kind}", version(kind)));
     match fs::metadata(&template) {
         Ok(there) => {
             assert_eq!(there.uid(), uid, "{} belongs to somebody else: remove it", template.display());
@@ -127,7 +142,7 @@ pub fn template(kind: &str) -> PathBuf {
     let place = Place::new("init");
     hand_over(place.path());
     let data = place.path().join("data");
-    let mut initdb = as_server("initdb");
+    let mut initdb = as_server(kind, "initdb");
     initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"]).arg(&data);
     let made = initdb.current_dir(place.path()).output().expect("setpriv (util-linux) can be started");
     assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
@@ -149,8 +164,8 @@ fn forget_other_boots(family: &str, boot: &str) {
 }
 
 /// The server's version in a form that fits into a file name.
-fn version() -> String {
-    let said = Command::new(bin("postgres")).arg("--version").output().expect("postgres can be started");
+fn version(kind: &str) -> String {
+    let said = Command::new(bin_of(kind, "postgres")).arg("--version").output().expect("postgres can be started");
     let said = String::from_utf8_lossy(&said.stdout);
     let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     number.expect("postgres says its version").to_owned()

@@ -23,6 +23,7 @@ pub enum Kept {
 pub fn make(tx: &mut Transaction<'_>) -> Result<()> {
     let doing = "make the merge ledger on the primary";
     tx.batch_execute(crate::sql!("merge/ledger.sql")).cannot(doing)?;
+    tx.batch_execute(crate::sql!("merge/ledger_later.sql")).cannot(doing)?;
     tx.batch_execute(crate::sql!("merge/backfill/ledger.sql")).cannot(doing)
 }
 

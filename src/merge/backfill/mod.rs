@@ -152,7 +152,7 @@ fn require_usable(site: &Site, snapshot: &Snapshot) -> Result<()> {
             doing(),
             format!("it is of site '{}' (the profile is of '{}')", m.site, site.profile.site.code),
         )
-        .hint("check [store] dir: each site has a store of its own."));
+        .hint("each site has a store of its own (check [store] dir); what a snapshot that was fetched from another site has is brought back there."));
     }
     Ok(())
 }

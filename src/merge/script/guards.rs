@@ -63,6 +63,7 @@ pub fn write(to: &mut Psql, site: &Site, batches: &[Batch], origin: &Origin, tar
     schema(to, site, origin, targets)?;
     to.ask(&format!("SELECT q.there AS ledger FROM ({}) q (there)", bare(crate::sql!("merge/ledger_there.sql"))));
     to.meta("if :his_ledger");
+    to.add(crate::sql!("merge/ledger_later.sql"));
     to.meta("else");
     to.add(crate::sql!("merge/ledger.sql"));
     to.meta("endif");

@@ -2,8 +2,10 @@
 //!
 //! What the servers say is gathered first (`facts`, and the catalog); the rules then only look: `columns` for what
 //! the profile names, `references` for what leads out of the captured tables, `numbers` for sequences and blocks,
-//! `triggers` for what the HIS does by itself, `servers` for rights and settings, `reports` for files of the profile.
+//! `triggers` for what the HIS does by itself, `servers` for rights and settings, `reports` for files of the profile, `beside`
+//! for other sites of the same primary.
 
+mod beside;
 mod columns;
 mod facts;
 mod numbers;
@@ -18,6 +20,7 @@ use crate::cli::Site;
 use crate::error::{Cannot, Result};
 use crate::profile::{self, Profile};
 use facts::Facts;
+use std::path::PathBuf;
 
 /// What a check found; errors make the profile unusable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,8 +39,9 @@ impl Checked {
     }
 }
 
-/// Reads the profile against primary and standby. The primary must answer; a standby that does not is a warning.
-pub fn check(site: &Site) -> Result<Checked> {
+/// Reads the profile against primary and standby, and against the profiles of other sites that are `beside` it. The primary
+/// must answer; a standby that does not is a warning.
+pub fn check(site: &Site, beside: &[PathBuf]) -> Result<Checked> {
     let profile = &site.profile;
     let server = profile.primary()?.named(PROGRAM);
     let mut client = server.connect()?;
@@ -55,6 +59,7 @@ pub fn check(site: &Site) -> Result<Checked> {
     triggers::check(profile, &catalog, &tables, &facts, &mut checked);
     servers::check(site, &tables, &facts, &mut checked)?;
     reports::check(profile, &mut checked);
+    beside::check(profile, beside, &mut checked)?;
     // In the order of the file, what is about no table at the end.
     for findings in [&mut checked.errors, &mut checked.warnings] {
         findings.sort_by_key(|f| f.line.unwrap_or(usize::MAX));
