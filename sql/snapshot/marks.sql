@@ -16,6 +16,6 @@ SELECT (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.curren
                          E'\n' ORDER BY c.oid), 'UTF8')), 'hex') END
                      FROM pg_catalog.pg_class c
                      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-                     WHERE c.oid = pg_catalog.to_regclass(t)
-                        OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass(t))))
+                     WHERE c.oid = ANY (ARRAY(SELECT relid::oid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass(t))
+                                              UNION SELECT pg_catalog.to_regclass(t)::oid)))
              FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS u(t, n) ORDER BY n) AS shapes;
