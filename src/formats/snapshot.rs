@@ -144,6 +144,14 @@ pub struct Marks {
     pub wal: String,
     /// `pg_class.oid` of each downloaded table.
     pub tables: BTreeMap<String, u32>,
+    /// When the server was started, and when it last recovered from a crash; only ever compared. Not in snapshots of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// Of each downloaded table, a hash of which partitions it has and of the numbers of its columns; none of a table that
+    /// does not keep its rows as the server does by itself. Not in snapshots of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shapes: BTreeMap<String, String>,
 }
 
 /// How far the primary's merge ledger had come in this snapshot; both 0 when there is no ledger yet.

@@ -15,6 +15,7 @@ pub struct Kept {
     pub columns: Vec<String>,
     /// Empty: all rows were kept.
     pub key: Vec<String>,
+    pub partitioned: bool,
 }
 
 /// What a generation has kept for its way back; `None` when there is no way back.
@@ -30,6 +31,7 @@ pub fn kept(client: &mut impl GenericClient) -> Result<Option<Vec<Kept>>> {
         table: Name { schema: r.get(1), name: r.get(2) },
         columns: r.get(3),
         key: r.get(4),
+        partitioned: r.get(5),
     };
     Ok(Some(rows.iter().map(kept).collect()))
 }
@@ -71,7 +73,8 @@ pub fn go(standby: &Server, generation: &Generation) -> Result<()> {
         let table = of.table.sql();
         let off = delta::triggers_off(&mut tx, &table, &doing)?;
         let mut run = |template: &str, context| tx.batch_execute(&sql::render(template, context)?).cannot(&*doing);
-        let take = context! { table => table.clone(), kept => of.no, key => of.key.clone() };
+        let take =
+            context! { table => table.clone(), partitioned => of.partitioned, kept => of.no, key => of.key.clone() };
         run(crate::sql!("load/delta/take_back.sql"), take)?;
         let from = format!("his_emergency.kept_{}", of.no);
         let put = context! { table, from, columns => of.columns.clone() };

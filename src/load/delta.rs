@@ -140,7 +140,8 @@ impl Step<'_> {
         let gone = what.gone.as_ref().ok_or_else(|| self.broken(table, "it does not say which rows are gone"))?;
         self.stage("put", &table.table, &table.columns, &table.file, table.rows)?;
         self.stage_gone(table, gone, census)?;
-        let staged = |stage: &str| context! { table => name.clone(), stage, key => key.clone() };
+        let partitioned = table.described.partitioned;
+        let staged = |stage: &str| context! { table => name.clone(), partitioned, stage, key => key.clone() };
         let lost = self.count(crate::sql!("load/delta/met.sql"), staged("gone"))?;
         if census.mask.is_none() && lost != gone.rows {
             let never = format!("{} of the {} rows that are gone were never there", gone.rows - lost, gone.rows);
@@ -161,7 +162,7 @@ impl Step<'_> {
         if (found.rows, &found.digest) != (table.rows, &table.digest) {
             return Err(self.unlike(table, "its new rows read back differently"));
         }
-        let context = context! { partitioned => table.described.partitioned, filter => (), ..staged("put") };
+        let context = context! { filter => (), ..staged("put") };
         let there = self.count(crate::sql!("snapshot/count.sql"), context)?;
         if there != what.rows_there {
             return Err(self.unlike(table, &format!("it would have {there} rows (expected {})", what.rows_there)));
@@ -180,7 +181,7 @@ impl Step<'_> {
         }
         self.run(
             crate::sql!("load/delta/delete.sql"),
-            context! { table => name, stage => (), key => Vec::<String>::new() },
+            context! { table => name, partitioned => table.described.partitioned, stage => (), key => Vec::<String>::new() },
         )?;
         let doing = self.doing.clone();
         let own = &self.delta.manifest.primary;
@@ -227,7 +228,8 @@ impl Step<'_> {
         let doing = self.doing.clone();
         // The hash is of the key as text.
         fill::pin(&mut self.tx, &table.timezone, &table.search_path).cannot(&*doing)?;
-        let context = context! { table => name, key, mask, some => gone.rows > 0 };
+        let partitioned = table.described.partitioned;
+        let context = context! { table => name, partitioned, key, mask, some => gone.rows > 0 };
         self.run(crate::sql!("load/delta/stage_gone.sql"), context)
     }
 
@@ -255,7 +257,10 @@ impl Step<'_> {
     fn as_there(&mut self, table: &Table, stage: &str, key: &[String]) -> Result<crate::formats::digest::Digested> {
         let doing = self.doing.clone();
         fill::pin(&mut self.tx, &table.timezone, &table.search_path).cannot(&*doing)?;
-        let context = context! { table => table.table.sql(), stage => format!("pg_temp.{}", sql::ident(stage)), columns => table.columns.clone(), key => key.to_vec() };
+        let context = context! {
+            table => table.table.sql(), partitioned => table.described.partitioned,
+            stage => format!("pg_temp.{}", sql::ident(stage)), columns => table.columns.clone(), key => key.to_vec()
+        };
         fill::digest(&mut self.tx, &sql::render(crate::sql!("load/delta/read_back.sql"), context)?, &doing)
     }
 
@@ -263,7 +268,8 @@ impl Step<'_> {
     fn keep(&mut self, table: &Table, key: &[String]) -> Result<i32> {
         self.kept += 1;
         let (kept, doing) = (self.kept, self.doing.clone());
-        let context = context! { kept, table => table.table.sql(), key => key.to_vec() };
+        let partitioned = table.described.partitioned;
+        let context = context! { kept, table => table.table.sql(), partitioned, key => key.to_vec() };
         self.run(crate::sql!("load/delta/keep.sql"), context)?;
         let name = &table.table;
         self.tx

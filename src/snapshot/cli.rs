@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
         };
         let site = cli.common.site()?;
         match &cli.command {
-            None | Some(Command::Take(_)) if asked.dry_run => plan(&site),
+            None | Some(Command::Take(_)) if asked.dry_run => plan(&site, asked.full),
             None | Some(Command::Take(_)) => take(&site, asked.full),
             Some(Command::Check { beside }) => check(&site, beside),
             Some(Command::List) => list_all(&site),
@@ -150,10 +150,10 @@ fn take(site: &Site, full: bool) -> Result<Outcome> {
     Ok(Outcome::new(json, text))
 }
 
-fn plan(site: &Site) -> Result<Outcome> {
-    let plan = super::plan(site)?;
+fn plan(site: &Site, full: bool) -> Result<Outcome> {
+    let super::Plan { kind, parent, why, tables } = super::plan(site, full)?;
     let mut shown = table(["table", "rows (about)", "columns", "where"]);
-    for t in &plan {
+    for t in &tables {
         shown.add_row([
             t.table.clone(),
             t.estimated_rows.to_string(),
@@ -162,8 +162,15 @@ fn plan(site: &Site) -> Result<Outcome> {
         ]);
     }
     right(&mut shown, &[1, 2]);
-    let text = format!("{shown}\n\nwould download {} tables into {}", plan.len(), site.store.snapshots().display());
-    Ok(Outcome::new(json!({ "dry_run": true, "kind": "full", "tables": plan }), text))
+    let what = match (&parent, &why) {
+        (Some(parent), _) => format!("what changed since {parent}: a delta"),
+        (None, Some(why)) => format!("everything: a full snapshot, because {why}"),
+        (None, None) => "everything: a full snapshot".to_owned(),
+    };
+    let (count, store) = (tables.len(), site.store.snapshots());
+    let text = format!("{shown}\n\nwould download {count} tables into {}, {what}", store.display());
+    let json = json!({ "dry_run": true, "kind": kind, "parent": parent, "why": why, "tables": tables });
+    Ok(Outcome::new(json, text))
 }
 
 fn check(site: &Site, beside: &[PathBuf]) -> Result<Outcome> {

@@ -6,7 +6,9 @@
 //! name. Rows that the parent had already seen written after the horizon are sent once more, which harms nothing.
 //!
 //! None of this holds across a promotion, a restore or a rewrite of the database, where transaction ids may be given
-//! again or rows come back: then the snapshot is a full one, and says why.
+//! again or rows come back: then the snapshot is a full one, and says why. Nor does it hold across a start of the server,
+//! whose files may have been put back from a copy, or across a crash, in which a transaction that did not wait for the disk
+//! is lost after it was seen, and its id given to another. And what one server has seen end, its replica may not have.
 
 use super::keys::Keys;
 use super::leader::Leader;
@@ -66,6 +68,7 @@ impl Parent {
         if passed > FARTHEST {
             return Err(format!("{passed} transactions have ended since the last one"));
         }
+        same_run(leader, old)?;
         let sums_sha256 = snapshot.sums_sha256().map_err(|e| e.to_string())?;
         Ok(Parent { snapshot, sums_sha256, horizon, chain })
     }
@@ -126,6 +129,7 @@ fn same_server(leader: &Leader, old: &Manifest) -> Result<(), String> {
     if let Some((name, _)) = after.tables.iter().find(|(name, oid)| before.tables.get(*name) != Some(oid)) {
         return Err(format!("'{name}' is another table"));
     }
+    same_shapes(before, after)?;
     if then.server_version / 10_000 != now.server_version / 10_000 {
         return Err("the primary is of another version".to_owned());
     }
@@ -134,6 +138,31 @@ fn same_server(leader: &Leader, old: &Manifest) -> Result<(), String> {
     }
     if old.roles != leader.roles {
         return Err("roles have changed".to_owned());
+    }
+    Ok(())
+}
+
+/// A column that was dropped and added again, or a partition that took the place of another, writes no row.
+fn same_shapes(before: &Marks, after: &Marks) -> Result<(), String> {
+    for name in after.tables.keys() {
+        match (before.shapes.get(name), after.shapes.get(name)) {
+            (_, None) => return Err(format!("it cannot be told what changes in '{name}', which is no ordinary table")),
+            (None, _) => return Err(format!("the last one does not say which columns and partitions '{name}' had")),
+            (before, after) if before != after => {
+                return Err(format!("'{name}' has other partitions or columns of the same names"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The same server, without a start or a crash between.
+fn same_run(leader: &Leader, old: &Manifest) -> Result<(), String> {
+    let started = |marks: &Option<Marks>| marks.as_ref().and_then(|marks| marks.started.clone());
+    let (before, after) = (started(&old.primary.marks), started(&leader.primary.marks));
+    if before.is_none() || before != after {
+        return Err("the primary's server was started anew, has crashed, or is another".to_owned());
     }
     Ok(())
 }
@@ -169,6 +198,8 @@ mod tests {
             timeline: 1,
             wal: wal.to_owned(),
             tables: std::collections::BTreeMap::new(),
+            started: None,
+            shapes: std::collections::BTreeMap::new(),
         };
         assert!(further(&at("9/FF000000"), &at("A/0")) && further(&at("0/9"), &at("0/10")));
         assert!(

@@ -3,7 +3,8 @@
 //! `take` makes one. A leading session (`leader`) locks DDL out, exports the database snapshot and reads what the
 //! database is; workers (`tables`) copy the tables of that very instant (P1) into hashed files (`sink`) while
 //! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
-//! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). The directory gets its name last (P3).
+//! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). What it would be says
+//! `preview`. The directory gets its name last (P3).
 
 mod chain;
 mod changes;
@@ -18,6 +19,7 @@ mod leader;
 mod list;
 mod origin;
 mod plan;
+mod preview;
 mod prune;
 mod schema;
 mod sink;
@@ -34,8 +36,9 @@ pub use fetch::{Fetched, fetch};
 pub use findings::Finding;
 pub use list::{Listed, Snapshot, ids, list, open, time_of};
 pub use origin::marks;
+pub use preview::{Download, Plan, plan};
 pub use prune::{Pruned, prune};
-pub use take::{Plan, Taken, plan, take};
+pub use take::{Taken, take};
 pub use verify::damage;
 
 /// What our sessions and files are called.

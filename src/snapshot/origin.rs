@@ -20,11 +20,14 @@ pub fn marks(client: &mut Client, tables: &[&Name]) -> Result<Marks> {
     let quoted: Vec<String> = tables.iter().map(|t| t.sql()).collect();
     let row = client.query_one(crate::sql!("snapshot/marks.sql"), &[&quoted]).cannot(doing)?;
     let oids: Vec<u32> = row.get("tables");
+    let shapes: Vec<Option<String>> = row.get("shapes");
     Ok(Marks {
         database_oid: row.get("database_oid"),
         timeline: u32::try_from(row.get::<_, i32>("timeline")).unwrap_or(0),
         wal: row.get::<_, Option<String>>("wal").unwrap_or_default(),
         tables: tables.iter().map(ToString::to_string).zip(oids).collect(),
+        started: Some(row.get("started")),
+        shapes: tables.iter().zip(shapes).filter_map(|(table, shape)| Some((table.to_string(), shape?))).collect(),
     })
 }
 

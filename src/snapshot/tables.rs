@@ -27,6 +27,8 @@ pub struct Download<'a> {
     pub own: &'a Own,
     /// What a delta is made against; `None` for a full snapshot.
     pub parent: Option<&'a Parent>,
+    /// Whether the keys are written down, for a delta to stand on.
+    pub census: bool,
     /// The unfinished directory.
     pub dir: PathBuf,
     pub seal: &'a Seal,
@@ -150,13 +152,15 @@ impl Pieces<'_> {
     /// The whole table.
     pub fn all_rows(&mut self) -> Result<Stored> {
         let statement = self.planned.copy()?;
-        let number = self.planned.number_key();
+        let taken = self.download.census;
+        let number = self.planned.number_key().filter(|_| taken);
         let mut rows = self.rows("data", &statement, number)?;
         let census = match (number, rows.1.census.take()) {
             (Some(place), Some(census)) => {
                 Some(self.census(&Keys::Numbers(census), vec![self.planned.columns[place].clone()], None)?)
             }
-            _ => self.hashed_census(rows.1.digested.rows)?,
+            _ if taken => self.hashed_census(rows.1.digested.rows)?,
+            _ => None,
         };
         Ok(self.stored(rows, census, None))
     }

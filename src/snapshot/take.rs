@@ -1,8 +1,7 @@
 //! Takes a snapshot: everything goes into an unfinished directory, which gets its name last.
 
 use super::delta::Parent;
-use super::leader::{self, Leader};
-use super::plan::Planned;
+use super::leader::Leader;
 use super::tables::{Download, Stored};
 use super::watch::Watch;
 use super::{PROGRAM, list, schema};
@@ -36,30 +35,6 @@ const PAGE_HEADER: u64 = 64;
 pub struct Taken {
     pub path: PathBuf,
     pub manifest: Manifest,
-}
-
-/// What a run would download.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Plan {
-    pub table: String,
-    /// By the planner's statistics.
-    pub estimated_rows: i64,
-    pub columns: Vec<String>,
-    #[serde(rename = "where")]
-    pub filter: Option<String>,
-}
-
-/// Says what [`take`] would download now.
-pub fn plan(site: &Site) -> Result<Vec<Plan>> {
-    let server = site.profile.download()?.named(PROGRAM);
-    let planned = leader::plan(&site.profile, &mut server.connect()?)?;
-    let plan = |p: Planned| Plan {
-        table: p.described.name.to_string(),
-        estimated_rows: p.estimated_rows,
-        columns: p.columns,
-        filter: p.filter,
-    };
-    Ok(planned.into_iter().map(plan).collect())
 }
 
 /// Downloads the profile's tables as of one instant: what changed since the newest snapshot, where that can be told, or
@@ -133,7 +108,7 @@ fn download(site: &Site, snapshots: &Path, full: bool) -> Result<Taken> {
 }
 
 /// Runs the download in a thread of its own, because a call into a frozen server never returns.
-fn supervise<T: Send + 'static>(
+pub(super) fn supervise<T: Send + 'static>(
     watch: &Watch,
     profile: &Profile,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -294,7 +269,7 @@ impl Work {
 
     /// What a delta can stand on; why there is none is said.
     fn parent(&self, leader: &Leader) -> Option<Parent> {
-        let newest = self.newest.as_deref().filter(|_| !self.full && !self.profile.store.full_every.is_zero())?;
+        let newest = self.newest.as_deref().filter(|_| !self.full && self.census())?;
         match Parent::of(leader, &self.profile, &self.snapshots, newest, &self.seal) {
             Ok(parent) => Some(parent),
             Err(why) => {
@@ -304,6 +279,11 @@ impl Work {
         }
     }
 
+    /// Whether a delta may stand on it.
+    fn census(&self) -> bool {
+        !self.profile.store.full_every.is_zero()
+    }
+
     /// The rows and the schema in the unfinished directory: of a delta, unless the schema has changed since its parent.
     fn stand(&self, leader: &Leader, parent: Option<Parent>, unfinished: &Path) -> Result<Stand> {
         let make = |folder: &str| {
@@ -311,7 +291,9 @@ impl Work {
             durable::make_dir(&dir).cannot(format!("make '{}'", dir.display()))
         };
         make("data")?;
-        make("census")?;
+        if self.census() {
+            make("census")?;
+        }
         if let Some(parent) = parent {
             make("gone")?;
             make("proof")?;
@@ -343,6 +325,7 @@ impl Work {
             planned: &leader.planned,
             own: &leader.own,
             parent,
+            census: self.census(),
             dir: unfinished.to_path_buf(),
             seal: &self.seal,
             compress: self.profile.store.compress,

@@ -326,3 +326,65 @@ fn rows_that_come_into_a_filters_view_or_leave_it_without_being_written_are_in_t
         assert_eq!(h.standby.rows("his_g1", "SELECT id, v FROM t ORDER BY id"), h.primary.rows(DB, &seen), "{n}");
     }
 }
+
+#[test]
+fn a_dry_run_says_whether_a_delta_would_be_taken_and_why_not_and_the_next_run_does_so() {
+    let mut h = small(100);
+    let expect = |h: &Hospital, args: &[&str], kind: &str, why: &str| {
+        let plan = h.work.json(0, "his-snapshot", &[args, &["--dry-run"]].concat());
+        assert_eq!((&plan["dry_run"], &plan["kind"]), (&json!(true), &json!(kind)), "{plan}");
+        let found = plan["why"].as_str().unwrap_or_else(|| plan["parent"].as_str().expect("one of both"));
+        assert!(found.contains(why), "{plan}, expected: {why}");
+        assert_eq!(plan["why"].is_null(), plan["kind"] == "delta");
+        let said = h.work.run("his-snapshot", &[args, &["--dry-run"]].concat()).expect(0);
+        assert!(said.stdout.contains(why), "{}", said.shown());
+        let taken = h.work.json(0, "his-snapshot", args);
+        assert_eq!(taken["kind"], kind, "{why}");
+        taken["snapshot"].as_str().expect("an id").to_owned()
+    };
+    let first = expect(&h, &[], "full", "it is the first one");
+    let second = expect(&h, &[], "delta", &first);
+    expect(&h, &[], "delta", &second);
+    let full = expect(&h, &["--full"], "full", "--full asks for it");
+    expect(&h, &[], "delta", &full);
+    h.primary.execute(DB, "CREATE VIEW one AS SELECT 1 AS n");
+    expect(&h, &[], "full", "the schema has changed");
+    h.primary.execute(DB, "ALTER TABLE t ADD COLUMN more int");
+    expect(&h, &[], "full", "'public.t' has other columns");
+    h.work.set("site", "language", "\"en\"");
+    expect(&h, &[], "full", "the profile has changed");
+    h.work.set("store", "full_every", "\"0s\"");
+    expect(&h, &[], "full", "the profile asks for no deltas");
+    let store = h.work.store();
+    let left = |folder: &str| std::fs::read_dir(store.join(folder)).expect("there").count();
+    assert_eq!(left("snapshots"), 9);
+}
+
+#[test]
+fn where_no_delta_is_asked_for_nothing_is_kept_for_one_and_nothing_is_asked_of_the_primary_for_one() {
+    let mut h = small(100);
+    h.primary.execute(DB, "CREATE TABLE keyed (id uuid PRIMARY KEY); INSERT INTO keyed VALUES (md5('1')::uuid)");
+    h.primary.execute(DB, "ALTER SYSTEM SET log_statement = 'all'");
+    h.primary.execute(DB, "SELECT pg_reload_conf()");
+    h.work.edit(|p| {
+        p.tables("[[table]]\nname = \"public.t\"\n[[table]]\nname = \"public.keyed\"\n");
+    });
+    let take = |h: &Hospital| {
+        let before = h.primary.log().len();
+        let taken = kind(h, "full");
+        let log = h.primary.log();
+        let hashed = log[before..].matches("COPY (SELECT h & ").count();
+        let dir = super::dir_of(h, taken["snapshot"].as_str().expect("an id"));
+        let manifest: Value =
+            serde_json::from_slice(&std::fs::read(dir.join("manifest.json")).expect("there")).expect("JSON");
+        let census: Vec<bool> =
+            manifest["tables"].as_array().expect("a list").iter().map(|t| t["census"].is_object()).collect();
+        (hashed, census, dir.join("census").exists())
+    };
+    assert_eq!(take(&h), (1, vec![true, true], true));
+    h.work.set("store", "full_every", "\"0s\"");
+    assert_eq!(take(&h), (0, vec![false, false], false));
+    h.load();
+    h.work.run("his-snapshot", &["verify", "--all"]).expect(0);
+    assert_same_tables((&h.primary, DB), (&h.standby, "his_g1"), &["public.other"]);
+}

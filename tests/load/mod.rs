@@ -5,10 +5,13 @@ mod check;
 mod damage;
 mod forward;
 mod generations;
+mod ground;
+mod histories;
 mod init;
 mod killed;
 mod numbers;
 mod refuses;
+mod same;
 
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Program, Workplace};

@@ -32,7 +32,9 @@ fn sound(workplace: &Workplace) {
 
 #[test]
 fn p4_a_flipped_missing_extra_or_swapped_file_of_a_snapshot_is_refused() {
-    let (_primary, _standby, workplace) = awkward();
+    let (_primary, _standby, mut workplace) = awkward();
+    // With what is kept for a delta.
+    workplace.set("store", "full_every", "\"24h\"");
     let taken = take(&workplace);
     let (dir, snapshot) = (path(&taken), id(&taken));
     fs::create_dir(workplace.path().join("medium")).expect("a medium");

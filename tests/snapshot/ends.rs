@@ -185,7 +185,8 @@ fn exit_7_a_second_run_says_who_holds_the_lock_since_when() {
 fn a_dry_run_says_what_would_be_downloaded_and_does_nothing() {
     let (_primary, _standby, workplace) = awkward();
     let plan = workplace.json(0, SNAPSHOT, &["take", "--dry-run"]);
-    assert_eq!(plan["dry_run"], true);
+    assert_eq!((&plan["dry_run"], &plan["kind"]), (&json!(true), &json!("full")));
+    assert_eq!((&plan["parent"], &plan["why"]), (&Value::Null, &json!("the profile asks for no deltas")));
     let tables: Vec<&str> =
         plan["tables"].as_array().expect("a list").iter().filter_map(|t| t["table"].as_str()).collect();
     assert_eq!(tables.len(), 6);

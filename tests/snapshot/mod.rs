@@ -104,8 +104,8 @@ fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for part in ["", "census/", "data/", "ledger/"] {
         let there = fs::read_dir(dir.join(part));
-        if part == "ledger/" && there.is_err() {
-            continue; // the primary had none
+        if matches!(part, "census/" | "ledger/") && there.is_err() {
+            continue; // the primary had none, or no delta is asked for
         }
         for entry in there.expect("a directory") {
             let entry = entry.expect("an entry");

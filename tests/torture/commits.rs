@@ -140,6 +140,47 @@ fn p7_a_load_that_lost_the_answer_to_a_commit_leaves_one_whole_generation() {
 }
 
 #[test]
+fn p7_a_load_of_a_delta_that_lost_the_answer_to_a_commit_has_brought_the_generation_there_once() {
+    let mut hospital = Hospital::new();
+    hospital.work.set("store", "full_every", "\"24h\"");
+    let mut lost = Lost::new(&hospital.work);
+    hospital.work.run("his-snapshot", &["-q"]).expect(0);
+    hospital.work.run("his-load-standby", &[]).expect(0);
+    let day = |n: usize| {
+        format!(
+            "INSERT INTO op.charge (total, who) VALUES ({n}.25, 'round {n}'); UPDATE op.charge SET who = who || '.' WHERE who LIKE 'round %'; DELETE FROM op.charge WHERE who LIKE 'round {}.%'",
+            n.saturating_sub(3)
+        )
+    };
+    let delta = |n: usize| {
+        hospital.primary.execute(DB, &day(n));
+        let taken = hospital.work.json(0, "his-snapshot", &[]);
+        assert_eq!(taken["kind"], "delta", "round {n}");
+        taken["snapshot"].clone()
+    };
+    delta(1);
+    let load = ["--accept-shrink", "--accept-change"];
+    let commits = lost.commits("his-load-standby", &load);
+    let generation = |n: usize, snapshot: &serde_json::Value| {
+        let there = hospital.work.json(0, "his-load-standby", &["list"]);
+        let generations = there["generations"].as_array().expect("a list");
+        let of_this = generations.iter().find(|g| g["snapshot"] == *snapshot);
+        let of_this = of_this.unwrap_or_else(|| panic!("round {n}: {there}"));
+        (of_this["generation"].clone(), of_this["database"].as_str().expect("a name").to_owned(), generations.len())
+    };
+    let rows = "SELECT id, total, who FROM op.charge ORDER BY id";
+    let mut before = None;
+    for round in 2..=setting("HIS_LOST", 10) + 1 {
+        let taken = delta(round);
+        lost.run("his-load-standby", &load, commits);
+        let now = generation(round, &taken);
+        assert_eq!(hospital.standby.rows(&now.1, rows), hospital.primary.rows(DB, rows), "round {round}");
+        assert_eq!(before.get_or_insert(now.clone()), &now, "round {round}: it went forward, in one generation");
+    }
+    lost.told("load of a delta");
+}
+
+#[test]
 fn p7_a_switch_that_lost_the_answer_to_a_commit_opens_and_closes_one_event_and_brings_every_unit_back() {
     let hospital = Hospital::new();
     let mut lost = Lost::new(&hospital.work);

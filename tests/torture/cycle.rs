@@ -27,6 +27,9 @@ struct Step {
 
 const SNAPSHOT: Step = Step { name: "snapshot", program: "his-snapshot", done: &[0], open: false };
 const LOAD: Step = Step { name: "load", program: "his-load-standby", done: &[0], open: false };
+/// A snapshot that is a delta, and the load that brings the generation forward by it.
+const DELTA: Step = Step { name: "delta", program: "his-snapshot", done: &[0], open: false };
+const FORWARD: Step = Step { name: "load of a delta", program: "his-load-standby", done: &[0], open: false };
 const OPEN: Step = Step { name: "switch standby", program: "his-switch", done: &[0], open: false };
 const EXPORT: Step = Step { name: "export", program: "his-export-queue", done: &[0], open: true };
 const EARLY: Step = Step { name: "merge --early", program: "his-merge", done: &[3], open: true };
@@ -45,6 +48,8 @@ pub struct Counts {
     pub kinds: BTreeMap<Kind, usize>,
     pub steps: BTreeMap<&'static str, usize>,
     pub cycles: usize,
+    /// Emergencies on a standby that a delta brought to where it was opened.
+    pub deltas: usize,
 }
 
 /// What is disturbed, and how, when not everything is: for the one who looks for a fault in the programs.
@@ -93,10 +98,17 @@ impl Cycles<'_> {
     /// The cycle with this number (1, 2 …); gives the state it ends in.
     pub fn run(&mut self, round: usize) -> Result<Vec<String>, String> {
         self.told.clear();
-        self.world.ordinary_day(round);
-        self.step(SNAPSHOT, &[])?;
+        self.world.morning(round);
+        if self.world.deltas {
+            // A generation that was opened is not brought forward, so there has to be one of the morning.
+            self.step(SNAPSHOT, &[])?;
+            self.step(LOAD, &[])?;
+        }
+        self.world.noon(round);
+        self.step(if self.world.deltas { DELTA } else { SNAPSHOT }, &[])?;
         self.world.gap(round);
-        self.step(LOAD, &[])?;
+        self.step(if self.world.deltas { FORWARD } else { LOAD }, &[])?;
+        self.count_deltas();
         self.step(OPEN, &["standby", "--reason", "torture"])?;
         self.world.first_hour(round);
         let pending = self.world.begin(&format!("over{round}"));
@@ -126,6 +138,17 @@ impl Cycles<'_> {
         self.world.work.run("his-merge", &["conflicts", "--show-personal"]).expect(0);
         self.counts.cycles += 1;
         Ok(self.world.state())
+    }
+
+    /// What was loaded last, when it came as a delta.
+    fn count_deltas(&mut self) {
+        let there = self.world.work.json(0, "his-load-standby", &["list"]);
+        let generations = there["generations"].as_array().expect("a list");
+        let newest = generations.iter().max_by_key(|g| g["generation"].as_u64()).expect("one was loaded");
+        let id = newest["snapshot"].as_str().expect("an id");
+        let listed = self.world.work.json(0, "his-snapshot", &["list"]);
+        let taken = listed["snapshots"].as_array().expect("a list").iter().find(|s| s["snapshot"] == id);
+        self.counts.deltas += usize::from(taken.is_some_and(|s| s["kind"] == "delta"));
     }
 
     fn step(&mut self, step: Step, args: &[&str]) -> Result<(), String> {

@@ -88,10 +88,16 @@ fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_
 
     // What it should be, after each emergency, and how many calls each command makes.
     let mut calls = BTreeMap::new();
-    let mut plain = cycles(&mut calls, Random::new(seed), false);
-    let expected: Vec<Vec<String>> =
-        (1..=rounds).map(|round| plain.run(round).unwrap_or_else(|e| panic!("without a fault: {e}"))).collect();
-    drop(plain);
+    let mut undisturbed = |deltas: bool, rounds: usize| -> Vec<Vec<String>> {
+        let mut plain = cycles(&mut calls, Random::new(seed), false, deltas);
+        let run = |round| plain.run(round).unwrap_or_else(|e| panic!("without a fault: {e}"));
+        let states = (1..=rounds).map(run).collect();
+        assert_eq!(plain.counts.deltas, if deltas { rounds } else { 0 });
+        states
+    };
+    let expected = undisturbed(true, rounds);
+    // The same comes of it when every snapshot is a full one.
+    assert_eq!(undisturbed(false, 2), expected[..2]);
     let wrong: Vec<&String> =
         expected.iter().flatten().filter(|l| l.starts_with("lost") || l.starts_with("doubled")).collect();
     assert!(wrong.is_empty(), "without a fault: {wrong:#?}");
@@ -102,7 +108,8 @@ fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_
         while done.load(Ordering::Relaxed) < trials && !stop.load(Ordering::Relaxed) {
             let seed = seed + 1 + department.fetch_add(1, Ordering::Relaxed) as u64;
             let mut calls = calls.clone();
-            let mut disturbed = cycles(&mut calls, Random::new(seed), true);
+            // Two departments in three take deltas.
+            let mut disturbed = cycles(&mut calls, Random::new(seed), true, !seed.is_multiple_of(3));
             for round in 1..=rounds {
                 let before = disturbed.counts.trials;
                 let found = disturbed.run(round);
@@ -144,14 +151,20 @@ fn p7_every_command_of_an_emergency_disturbed_anywhere_and_run_again_ends_as_if_
     assert!(counts.trials >= trials, "only {} trials", counts.trials);
 }
 
-fn cycles<'a>(calls: &'a mut BTreeMap<&'static str, (Calls, Duration)>, random: Random, faults: bool) -> Cycles<'a> {
+fn cycles<'a>(
+    calls: &'a mut BTreeMap<&'static str, (Calls, Duration)>,
+    random: Random,
+    faults: bool,
+    deltas: bool,
+) -> Cycles<'a> {
     let only = Only { step: env::var("HIS_STEP").ok(), kind: env::var("HIS_KIND").ok() };
-    Cycles { world: World::new(), random, calls, counts: Counts::default(), faults, only, told: Vec::new() }
+    Cycles { world: World::new(deltas), random, calls, counts: Counts::default(), faults, only, told: Vec::new() }
 }
 
 fn add(all: &mut Counts, more: &Counts) {
     all.trials += more.trials;
     all.cycles += more.cycles;
+    all.deltas += more.deltas;
     for (kind, n) in &more.kinds {
         *all.kinds.entry(*kind).or_default() += n;
     }
@@ -161,8 +174,11 @@ fn add(all: &mut Counts, more: &Counts) {
 }
 
 fn told(counts: &Counts, wrong: &Wrong, seed: u64, took: Duration) -> String {
-    let (trials, cycles, seconds) = (counts.trials, counts.cycles, took.as_secs_f32());
-    let mut text = format!("torture: {trials} trials in {cycles} emergencies, seed {seed}, {seconds:.0} s\n");
+    let Counts { trials, cycles, deltas, .. } = counts;
+    let seconds = took.as_secs_f32();
+    let mut text = format!(
+        "torture: {trials} trials in {cycles} emergencies, {deltas} of them on a delta, seed {seed}, {seconds:.0} s\n"
+    );
     for (kind, n) in &counts.kinds {
         text += &format!("  {:<30}{n:>7}\n", Kind::name(*kind));
     }

@@ -123,6 +123,8 @@ pub struct World {
     pub primary: Cluster,
     pub standby: Cluster,
     pub work: Workplace,
+    /// Snapshots are deltas where they can be.
+    pub deltas: bool,
     /// Transactions that a dying server took and that were done once more on the primary, by event: they are in no ledger.
     done_again: BTreeMap<String, usize>,
     /// The visits whose commit a window was told of: each must be on the primary once.
@@ -130,7 +132,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> World {
+    pub fn new(deltas: bool) -> World {
         let (primary, standby) = Cluster::pair();
         primary.execute("postgres", "CREATE ROLE his_app LOGIN");
         primary.create_database(DB);
@@ -143,15 +145,22 @@ impl World {
                 "max_change",
                 "100",
             );
+            if deltas {
+                profile.set("store", "full_every", "\"24h\"");
+            }
             profile.set("store", "keep", "{ recent = 2, daily = 0, weekly = 0 }").set("store", "mirror", "\"mirror\"");
         });
         work.run("his-load-standby", &["init"]).expect(0);
-        World { primary, standby, work, done_again: BTreeMap::new(), committed: RefCell::default() }
+        World { primary, standby, work, deltas, done_again: BTreeMap::new(), committed: RefCell::default() }
     }
 
-    /// Two registrations and a new patient on the primary, as on any day.
-    pub fn ordinary_day(&self, round: usize) {
+    /// A registration on the primary, as on any day.
+    pub fn morning(&self, round: usize) {
         self.register(&self.primary, &format!("day{round}"), "p1", 1, 1234);
+    }
+
+    /// And a new patient.
+    pub fn noon(&self, round: usize) {
         self.on_primary(&format!("INSERT INTO op.patient (tag, name, phone) VALUES ('n{round}', 'new', '2')"));
     }
 
