@@ -36,7 +36,7 @@ pub struct Download {
     pub filter: Option<String>,
 }
 
-/// Says what [`super::take`] would do now; `full` as there.
+/// Says what [`super::take()`] would do now; `full` as there.
 pub fn plan(site: &Site, full: bool) -> Result<Plan> {
     let server = site.profile.download()?.named(PROGRAM);
     let newest = list::ids(&site.store)?.pop();
