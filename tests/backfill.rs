@@ -475,7 +475,8 @@ fn a_fence_that_is_gone_shows_a_restore_too() {
     let d = Day::new();
     let id = d.load();
     d.work.json(0, "his-switch", &["standby", "--reason", "test"]);
-    d.primary.execute(DB, "DELETE FROM his_emergency.fence");
+    // As in a backup of before: neither the fence nor that it was ever put on.
+    d.primary.execute(DB, "DELETE FROM his_emergency.fence; DELETE FROM his_emergency.fence_event");
     let ran =
         d.work.run("his-switch", &["primary"]).expect(4).says("the fence that was put on it is not there any more");
     assert!(ran.hint().contains("his-merge backfill"), "{}", ran.hint());
