@@ -61,8 +61,11 @@ check-docs: ## links and test names in the documents lead somewhere
 deny: ## licences, sources and known weaknesses of the crates, by cargo-deny
 	tools/deny.sh
 
-bench: deps build ## measures what the documents promise about speed
+bench: deps build ## measures ours beside pg_dump, pg_restore, pgcopydb, COPY and logical replication, 4 million patients
 	HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh
+
+bench-%: deps build ## the same with so many patients: bench-200000
+	HIS_PATIENTS=$* HIS_BIN='$(abspath $(TARGET))/release' tools/bench.sh
 
 matrix: deps ## the core of the tests on each major version of PostgreSQL that can be had, ONLY='14 18' of these
 	tools/matrix.sh $(ONLY)

@@ -51,7 +51,6 @@ impl Ground {
         let profile = fs::read_to_string(samples.join("his.toml")).expect("the sample's profile");
         let mut work = Workplace::new(&primary, &standby, &profile[profile.find("[[table]]").expect("tables")..]);
         work.set("standby", "window_roles", "[\"his_app\"]");
-        work.set("store", "full_every", "\"1d\"");
         copy_sample_reports(work.path());
         let sum = "SELECT sum(n)::bigint FROM (SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', schemaname, relname), false, true, '')))[1]::text::bigint AS n FROM pg_stat_user_tables) t";
         let rows = Program::psql(&primary.url(DB)).stdin(sum).limit(LIMIT).run().expect(0).stdout.trim().to_owned();

@@ -108,13 +108,22 @@ fn snapshot_packed(ground: &Ground, runs: usize) -> Compared {
 }
 
 fn snapshot_plain(ground: &Ground, runs: usize) -> Compared {
+    with_store(ground, "compress = \"none\"", || {
+        let theirs = || pg_dump(ground, &ground.fresh("plain"), &["-Z0"]);
+        let mut compared = turns(ground, runs, || snapshot(ground), theirs);
+        compared.notes.push(sizes(ground, "plain"));
+        compared
+    })
+}
+
+/// With one more line in `[store]` of the profile.
+fn with_store<T>(ground: &Ground, line: &str, work: impl FnOnce() -> T) -> T {
     let profile = ground.work.config();
     let text = std::fs::read_to_string(&profile).expect("a profile");
-    std::fs::write(&profile, text.replace("[store]\n", "[store]\ncompress = \"none\"\n")).expect("written");
-    let mut compared = turns(ground, runs, || snapshot(ground), || pg_dump(ground, &ground.fresh("plain"), &["-Z0"]));
-    compared.notes.push(sizes(ground, "plain"));
+    std::fs::write(&profile, text.replace("[store]\n", &format!("[store]\n{line}\n"))).expect("written");
+    let done = work();
     std::fs::write(&profile, text).expect("written");
-    compared
+    done
 }
 
 fn sizes(ground: &Ground, theirs: &str) -> String {
@@ -202,6 +211,10 @@ fn change(ground: &Ground, turn: usize) -> String {
 }
 
 fn delta(ground: &Ground, runs: usize) -> Compared {
+    with_store(ground, "full_every = \"1d\"", || deltas(ground, runs))
+}
+
+fn deltas(ground: &Ground, runs: usize) -> Compared {
     snapshot(ground);
     load_newest(ground);
     let mut compared = Compared::default();
