@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use his_emergency::db::Client;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::figures::{Compared, Run};
 use crate::ground::{Ground, LIMIT, samples};
 use crate::support::Program;
+use crate::support::bouncer::PgBouncer;
 use crate::support::client::standby_first;
 use crate::support::server::bin;
 use crate::support::workplace::DB;
@@ -19,16 +21,36 @@ const WINDOWS: usize = 200;
 const RETRY: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// From the command to the first commit of each window; the primary is killed before. The 99th of a hundred windows counts.
+/// With the connection string that tries the standby first.
 pub fn switch(ground: &Ground, runs: usize) -> Compared {
-    let url = standby_first(&ground.standby, &ground.primary, WINDOW, DB);
+    of_switches(ground, runs, &standby_first(&ground.standby, &ground.primary, WINDOW, DB))
+}
+
+/// Through a PgBouncer that every move leads, in session pooling.
+pub fn switch_by_pgbouncer(ground: &Ground, runs: usize) -> Compared {
+    let bouncer =
+        PgBouncer::without(&[("pool_mode", "session"), ("default_pool_size", "220"), ("max_client_conn", "400")]);
+    let profile = ground.work.config();
+    let text = fs::read_to_string(&profile).expect("a profile");
+    let endpoint = format!("{text}\n[endpoint]\nkind = \"pgbouncer\"\n{}", bouncer.profile());
+    fs::write(&profile, endpoint).expect("written");
+    // Its file is not there yet, and it does not start without.
+    ground.work.run("his-switch", &["endpoint", "-q"]).expect(3);
+    bouncer.start_again();
+    let compared = of_switches(ground, runs, &bouncer.string(WINDOW));
+    fs::write(&profile, text).expect("written");
+    compared
+}
+
+/// From the command to the first commit of each window; the primary is killed before. The 99th of a hundred windows counts.
+fn of_switches(ground: &Ground, runs: usize, url: &str) -> Compared {
     let mut compared = Compared::default();
     for turn in 0..=runs {
         ground.work.run("his-snapshot", &["--full", "-q"]).expect(0);
         let load = ground.work.program("his-load-standby", &["-q", "--accept-shrink", "--accept-change"]);
         load.limit(LIMIT).run().expect(0);
         ground.settle();
-        let mut waits = waits(ground, &url);
+        let mut waits = waits(ground, url);
         waits.sort_unstable();
         if turn > 0 {
             let of = |percent: usize| waits[(waits.len() * percent).div_ceil(100) - 1].as_secs_f64();
@@ -57,14 +79,15 @@ fn waits(ground: &Ground, url: &str) -> Vec<Duration> {
             let (stop, at_work, standby) = (&stop, &at_work, &standby);
             scope.spawn(move || {
                 let mut client: Option<Client> = None;
-                let mut working = false;
+                let (mut working, mut turn) = (false, 0);
                 while !stop.load(Ordering::Relaxed) {
-                    let act = format!("SELECT outpatient.window_register({n}, {n})");
+                    turn += 1;
+                    let act = format!("SELECT outpatient.window_register({n}, {})", n + turn * WINDOWS);
+                    // Simple queries, which any pool hands through.
                     let done = match &mut client {
-                        Some(client) => client.query_one("SELECT current_setting('port')", &[]).and_then(|row| {
-                            client.batch_execute(&act)?;
-                            Ok(row.get::<_, String>(0))
-                        }),
+                        Some(client) => client
+                            .batch_execute(&act)
+                            .and_then(|()| client.simple_query("SELECT pg_catalog.current_setting('port')")),
                         none => {
                             *none = Client::plain(url).ok();
                             if none.is_none() {
@@ -73,15 +96,19 @@ fn waits(ground: &Ground, url: &str) -> Vec<Duration> {
                             continue;
                         }
                     };
-                    match done {
-                        Ok(port) if port == *standby && first.load(Ordering::Relaxed) == 0 => {
-                            first.store(micros(began.elapsed()), Ordering::Relaxed);
-                        }
-                        Ok(_) => {}
-                        Err(_) => {
-                            client = None;
-                            continue;
-                        }
+                    let port = done.as_ref().ok().and_then(|messages| {
+                        messages.iter().find_map(|m| match m {
+                            SimpleQueryMessage::Row(row) => row.get(0),
+                            _ => None,
+                        })
+                    });
+                    if done.is_err() {
+                        client = None;
+                        std::thread::sleep(RETRY);
+                        continue;
+                    }
+                    if port == Some(standby) && first.load(Ordering::Relaxed) == 0 {
+                        first.store(micros(began.elapsed()), Ordering::Relaxed);
                     }
                     if !std::mem::replace(&mut working, true) {
                         at_work.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +142,6 @@ pub fn capture(ground: &Ground, runs: usize) -> Compared {
     let mut compared = Compared::default();
     for turn in 0..=runs {
         let ours = act_of_windows(ground);
-        eprintln!("  with: {ours}");
         capturing(ground, false);
         let theirs = act_of_windows(ground);
         capturing(ground, true);

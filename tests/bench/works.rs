@@ -39,6 +39,12 @@ pub const ALL: &[Work] = &[
     Work { name: "snapshot and load", against: "pgcopydb clone", target: "≤ 0.9", compare: cycle },
     Work { name: "delta cycle, 0.1 % changed", against: "our own full cycle", target: "≤ 0.05", compare: delta },
     Work { name: "switch, 200 windows, p99", against: "1 second", target: "≤ 1.0", compare: windows::switch },
+    Work {
+        name: "switch, 200 windows by PgBouncer, p99",
+        against: "1 second",
+        target: "≤ 1.0",
+        compare: windows::switch_by_pgbouncer,
+    },
     // The last on this ground: what the windows do without capture cannot be brought back.
     Work {
         name: "an act of a window, captured", against: "not captured", target: "≤ 1.11", compare: windows::capture
