@@ -11,16 +11,27 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
+/// Bytes after which what was written so far is put on the disk: while the next ones are read and compressed, and not all of it
+/// at the end, when nothing else is left to do.
+const SYNC_EVERY: usize = 32 << 20;
+
 /// A file, hashed as it is written.
 struct Hashed {
     file: File,
     hash: Sha256,
+    /// Bytes since the last sync.
+    unsynced: usize,
 }
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hash.update(&bytes[..written]);
+        self.unsynced += written;
+        if self.unsynced >= SYNC_EVERY {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
         Ok(written)
     }
 
@@ -41,7 +52,7 @@ pub struct Output {
 
 impl Output {
     pub(super) fn create(path: &Path, recipients: &[String]) -> io::Result<Output> {
-        let hashed = Hashed { file: durable::create_file(path)?, hash: Sha256::new() };
+        let hashed = Hashed { file: durable::create_file(path)?, hash: Sha256::new(), unsynced: 0 };
         if recipients.is_empty() {
             return Ok(Output { way: Way::Plain(hashed) });
         }
