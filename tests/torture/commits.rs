@@ -215,7 +215,8 @@ fn a_lifting_of_the_fence_that_is_still_committing_when_its_answer_is_lost_is_no
     hospital.primary.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     hospital.primary.execute("postgres", "SELECT pg_reload_conf()");
     let lifting = hospital.work.program("his-switch", &["unfence"]);
-    let ran = fault::at_call(lifting, Kind::LostCommit, 1, hospital.work.path()).run();
+    // The first one only looks whether there is a fence.
+    let ran = fault::at_call(lifting, Kind::LostCommit, 2, hospital.work.path()).run();
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'his-switch' AND wait_event = 'SyncRep'";
     assert_eq!(hospital.primary.value("postgres", waiting), "1", "{}", ran.shown());
