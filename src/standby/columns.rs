@@ -34,7 +34,7 @@ const NUMERIC: [&str; 6] = ["smallint", "integer", "bigint", "numeric", "real", 
 struct Column {
     no: i32,
     table: Name,
-    column: String,
+    name: String,
     /// Empty: its rows cannot be told apart.
     key: Vec<String>,
     types: Vec<String>,
@@ -151,12 +151,12 @@ fn columns_of(profile: &Profile) -> impl Iterator<Item = (&Name, &String)> {
 }
 
 fn margin(profile: &Profile, column: &Column) -> i64 {
-    let starts = |n: &Numbers| matches!(n, Numbers::Start { table, column: c, .. } if *table == column.table && *c == column.column);
+    let starts = |n: &Numbers| matches!(n, Numbers::Start { table, column: c, .. } if *table == column.table && *c == column.name);
     if profile.numbers.iter().any(starts) { super::numbers::AFTER_A_CRASH } else { AFTER_A_CRASH }
 }
 
 fn id(column: &Column) -> String {
-    format!("{}.{}", column.table, column.column)
+    format!("{}.{}", column.table, column.name)
 }
 
 fn doing(column: &Column) -> String {
@@ -177,7 +177,7 @@ fn read(client: &mut impl GenericClient) -> Result<Vec<Column>> {
     let column = |r: tokio_postgres::Row| Column {
         no: r.get(0),
         table: Name { schema: r.get(1), name: r.get(2) },
-        column: r.get(3),
+        name: r.get(3),
         key: r.get(4),
         types: r.get(5),
     };
@@ -240,7 +240,7 @@ fn entries(column: &Column, rows: &BTreeMap<String, Reached>, only: Option<&BTre
 
 fn render(template: &str, column: &Column, keyed: bool) -> Result<String> {
     let (key, types) = if keyed { (column.key.clone(), column.types.clone()) } else { Default::default() };
-    sql::render(template, context! { table => column.table.sql(), column => column.column.clone(), key, types })
+    sql::render(template, context! { table => column.table.sql(), column => column.name.clone(), key, types })
 }
 
 /// Places of the rows that are here and have not come so far.

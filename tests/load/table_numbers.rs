@@ -98,7 +98,7 @@ impl Desk {
     /// The last line that a window of the standby is told.
     fn window(&self, sql: &str) -> String {
         let told = self.standby.psql(DB, sql);
-        told.lines().filter(|l| !l.is_empty()).next_back().unwrap_or_default().to_owned()
+        told.lines().rfind(|l| !l.is_empty()).unwrap_or_default().to_owned()
     }
 
     /// So many registrations: queue number and receipt of each.
