@@ -66,6 +66,22 @@ CREATE TABLE his_emergency.exported (
   batch       bigint NOT NULL
 );
 
+-- The columns of tables that numbers are handed out of, and what each row of them reached here while the gate was open: one
+-- line a change, never updated, so that no window waits for another. The key is JSON, its values as text.
+CREATE TABLE his_emergency.number_column (
+  no          integer PRIMARY KEY,
+  schema_name text NOT NULL,
+  table_name  text NOT NULL,
+  column_name text NOT NULL,
+  key         text[] NOT NULL,  -- empty: its rows cannot be told apart, and count as one
+  key_types   text[] NOT NULL
+);
+CREATE TABLE his_emergency.handed (
+  no      integer NOT NULL,
+  key     text NOT NULL,
+  reached numeric NOT NULL
+);
+
 CREATE FUNCTION his_emergency.server_started() RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS 'SELECT (EXTRACT(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint';
 

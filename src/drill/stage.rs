@@ -22,6 +22,7 @@ pub fn set(live: &Profile, live_store: &Store, place: &Place) -> Result<(Profile
     State::update(&store, |s| {
         s.epoch = of_live.epoch;
         s.numbers = of_live.numbers;
+        s.table_numbers = of_live.table_numbers;
     })?;
     Ok((profile, store))
 }

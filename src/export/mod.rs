@@ -81,6 +81,8 @@ pub fn run(site: &Site, last: bool) -> Result<Exported> {
         made.extend(export.new_batch(&mut client, &id, epoch, false)?);
     }
     let closed = if last { export.close(&mut client, &event.id, &mut made)? } else { false };
+    // Where nothing but scratch tables was written there is no batch.
+    standby::columns::remember(site, &mut client)?;
     Ok(Exported { event: Some(event.id), batches: made, closed })
 }
 
@@ -254,6 +256,10 @@ impl Export<'_> {
             .cannot("record the batch in the standby")?;
         tx.execute(crate::sql!("export/mark.sql"), &[&event, &signed]).cannot("mark the exported units")?;
         tx.commit().cannot("record the batch in the standby")?;
+        if !self.drill {
+            // Before the batch can be merged, and while this server is there.
+            standby::columns::remember(self.site, client)?;
+        }
         self.publish(event, number, &sha256, &manifest).map(Some)
     }
 

@@ -5,7 +5,7 @@ use crate::catalog::Name;
 use crate::db::GenericClient;
 use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
-use crate::standby::Generation;
+use crate::standby::{Generation, triggers};
 use minijinja::context;
 
 /// A table of which something was kept.
@@ -71,7 +71,7 @@ pub fn go(standby: &Server, generation: &Generation) -> Result<()> {
     })?;
     for of in &kept {
         let table = of.table.sql();
-        let off = delta::triggers_off(&mut tx, &table, &doing)?;
+        let off = triggers::off(&mut tx, &table, &doing)?;
         let mut run = |template: &str, context| tx.batch_execute(&sql::render(template, context)?).cannot(&*doing);
         let take =
             context! { table => table.clone(), partitioned => of.partitioned, kept => of.no, key => of.key.clone() };
@@ -79,7 +79,7 @@ pub fn go(standby: &Server, generation: &Generation) -> Result<()> {
         let from = format!("his_emergency.kept_{}", of.no);
         let put = context! { table, from, columns => of.columns.clone() };
         run(crate::sql!("load/delta/insert.sql"), put)?;
-        delta::triggers_on(&mut tx, off, &doing)?;
+        triggers::on(&mut tx, off, &doing)?;
     }
     tx.batch_execute(crate::sql!("load/delta/back.sql")).cannot(&*doing)?;
     delta::forget(&mut tx, &kept, &doing)?;

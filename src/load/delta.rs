@@ -15,6 +15,7 @@ use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::snapshot::{Census, Delta, How, Part, Table};
 use crate::snapshot::Snapshot;
+use crate::standby::{columns, triggers};
 use crate::store::State;
 use minijinja::context;
 
@@ -118,7 +119,7 @@ impl Step<'_> {
         let name = table.table.sql();
         let off = match what.how {
             How::Same => Vec::new(),
-            How::Changed | How::Whole => triggers_off(&mut self.tx, &name, &self.doing)?,
+            How::Changed | How::Whole => triggers::off(&mut self.tx, &name, &self.doing)?,
         };
         self.changed |= what.how != How::Same;
         match (what.how, &table.census) {
@@ -127,7 +128,7 @@ impl Step<'_> {
             (How::Changed, None) => return Err(self.broken(table, "it has no key to tell its rows apart by")),
             (How::Whole, _) => self.whole(table)?,
         }
-        triggers_on(&mut self.tx, off, &self.doing)?;
+        triggers::on(&mut self.tx, off, &self.doing)?;
         if let Some(proof) = &what.proof {
             self.prove(table, proof)?;
         }
@@ -193,7 +194,12 @@ impl Step<'_> {
         if (found.rows, &found.digest) != (table.rows, &table.digest) {
             return Err(self.unlike(table, "its rows read back differently"));
         }
-        settle::table_numbers(&mut self.tx, self.site, Some(&table.table))
+        settle::table_numbers(&mut self.tx, self.site, Some(&table.table))?;
+        if self.ground == Ground::Plain {
+            return Ok(());
+        }
+        // What any generation had handed out was in the store before this one was there.
+        columns::go_on_within(self.site, &mut self.tx, &table.table)
     }
 
     /// Rows of which nothing says that they changed must be what they are on the primary.
@@ -335,37 +341,6 @@ impl Step<'_> {
         self.tx.batch_execute(crate::sql!("load/delta/end.sql")).cannot(&*self.doing)?;
         self.tx.commit().cannot(self.doing)
     }
-}
-
-/// A trigger that was switched off: its table, quoted, its name, and how it was switched on.
-pub(super) struct Off {
-    table: String,
-    trigger: String,
-    how: &'static str,
-}
-
-/// Switches off what would fire in replica role too: gate, capture, and such triggers of the HIS.
-pub(super) fn triggers_off(tx: &mut Transaction, table: &str, doing: &str) -> Result<Vec<Off>> {
-    let rows = tx.query(crate::sql!("load/delta/triggers.sql"), &[&table]).cannot(doing)?;
-    let mut off = Vec::new();
-    for row in rows {
-        let table = Name { schema: row.get(0), name: row.get(1) }.sql();
-        let how = if row.get::<_, &str>(3) == "R" { "ENABLE REPLICA" } else { "ENABLE ALWAYS" };
-        let trigger: String = row.get(2);
-        let context = context! { table => table.clone(), trigger => trigger.clone(), how => "DISABLE" };
-        tx.batch_execute(&sql::render(crate::sql!("load/delta/trigger.sql"), context)?).cannot(doing)?;
-        off.push(Off { table, trigger, how });
-    }
-    Ok(off)
-}
-
-/// Switches them on again as they were.
-pub(super) fn triggers_on(tx: &mut Transaction, off: Vec<Off>, doing: &str) -> Result<()> {
-    for Off { table, trigger, how } in off {
-        let text = sql::render(crate::sql!("load/delta/trigger.sql"), context! { table, trigger, how })?;
-        tx.batch_execute(&text).cannot(doing)?;
-    }
-    Ok(())
 }
 
 /// Drops what an earlier delta had kept for its way back.

@@ -1,6 +1,6 @@
 //! Puts gate and capture on every table of a freshly loaded generation.
 
-use super::Captured;
+use super::{Captured, columns};
 use crate::catalog::{Catalog, Table};
 use crate::db::GenericClient;
 use crate::db::sql;
@@ -38,6 +38,7 @@ pub fn install(client: &mut impl GenericClient, catalog: &Catalog, profile: &Pro
         })?;
         captured.push(capture(client, catalog, no, table, entry, if refires { mark_of(entry) } else { "none" })?);
     }
+    columns::install(client, catalog, profile)?;
     Ok(captured)
 }
 

@@ -1,10 +1,12 @@
 //! What is inside a standby database: generations, the gate that keeps windows out, the capture that lets nothing escape.
 
+pub mod columns;
 mod gate;
 mod generation;
 mod install;
 pub mod numbers;
 pub mod roles;
+pub mod triggers;
 
 pub use gate::{Ended, close, open};
 pub use generation::{CLOSED_DATABASE, Gate, Generation, databases, record};

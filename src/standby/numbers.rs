@@ -1,6 +1,6 @@
 //! Emergency number blocks: each number is handed out once in its life, whatever is reopened, rolled back or rebuilt.
 
-use super::Generation;
+use super::{Generation, columns};
 use crate::catalog::Name;
 use crate::cli::Site;
 use crate::db::GenericClient;
@@ -30,7 +30,8 @@ pub type Seen = BTreeMap<Name, i64>;
 
 /// Sets each block's sequence in the database of `client` to go on after the highest number that this or another
 /// generation, the store, its batches, the owning column here or (when asked: for at most that long) on the primary has
-/// seen; at first opening to exactly the block's first. Returns the next number of each.
+/// seen; at first opening to exactly the block's first. Returns the next number of each. Numbers that are kept in columns
+/// go on in the same way ([`columns`]).
 ///
 /// `margin` is 0, or [`AFTER_A_CRASH`].
 pub fn advance(
@@ -40,11 +41,18 @@ pub fn advance(
     ask_primary: Option<Duration>,
 ) -> Result<Vec<(Name, i64)>> {
     let blocks = blocks(site);
+    if site.profile.numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut others = other_generations(site, client)?;
+    // A load may still be refused; an opening that waits for nothing is told instead.
+    let strict = ask_primary.is_some();
+    columns::go_on(site, client, &mut others, margin > 0, strict)?;
     if blocks.is_empty() {
         return Ok(Vec::new());
     }
     let mut seen = seen_by_the_store(site)?;
-    in_other_generations(site, client, &blocks, &mut seen)?;
+    in_other_generations(&mut others, &blocks, &mut seen)?;
     if let Some(limit) = ask_primary {
         on_primary(site, &blocks, limit, &mut seen);
     }
@@ -85,8 +93,10 @@ pub fn advance(
     Ok(next)
 }
 
-/// Reads into the store how far every block has been used in the database of `client`, for what comes after it is gone.
+/// Reads into the store how far every block and column has been used in the database of `client`, for what comes after it
+/// is gone.
 pub fn remember(site: &Site, client: &mut Client) -> Result<()> {
+    columns::remember(site, client)?;
     let mut seen = Seen::new();
     for block in &blocks(site) {
         if is_there(client, &block.sequence)? {
@@ -172,15 +182,20 @@ fn in_batches(site: &Site, blocks: &[Block], seen: &mut Seen) -> Result<()> {
     Ok(())
 }
 
-fn in_other_generations(site: &Site, client: &mut Client, blocks: &[Block], seen: &mut Seen) -> Result<()> {
+/// One session in each generation on the standby's server but that of `client`.
+fn other_generations(site: &Site, client: &mut Client) -> Result<Vec<Client>> {
     let here: String =
         client.query_one(crate::sql!("standby/database_name.sql"), &[]).cannot("ask the standby")?.get(0);
     let standby = site.profile.standby()?.named(&crate::store::program());
-    for other in Generation::all(&standby)?.iter().filter(|g| g.database != here) {
-        let mut client = standby.connect_to(&other.database)?;
+    let all = Generation::all(&standby)?;
+    all.iter().filter(|g| g.database != here).map(|g| standby.connect_to(&g.database)).collect()
+}
+
+fn in_other_generations(others: &mut [Client], blocks: &[Block], seen: &mut Seen) -> Result<()> {
+    for client in others {
         for block in blocks {
-            if is_there(&mut client, &block.sequence)? {
-                position(&mut client, block, seen)?;
+            if is_there(client, &block.sequence)? {
+                position(client, block, seen)?;
             }
         }
     }

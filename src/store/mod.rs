@@ -10,7 +10,7 @@ mod state;
 pub use chain::{Broken, Chain, Link};
 pub use journal::{Act, Journal};
 pub use lock::{Holder, Kind, Lock, host, program};
-pub use state::{Event, FenceState, Mode, Move, State};
+pub use state::{Event, FenceState, Mode, Move, Reached, State};
 
 use crate::clock;
 use crate::error::{Cannot, Error, Result};

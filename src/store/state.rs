@@ -77,6 +77,15 @@ pub struct Move {
     pub step: String,
 }
 
+/// How far one row that numbers are kept in has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reached {
+    pub last: i64,
+    /// When this was first known.
+    pub at: DateTime<Utc>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -98,6 +107,10 @@ pub struct State {
     pub merge_run: u64,
     /// Highest number ever handed out of each emergency block, by sequence (P2 of numbers: once in its life).
     pub numbers: BTreeMap<String, i64>,
+    /// What rows of columns that numbers are kept in have reached on a standby: by `schema.table.column`, then by the row's
+    /// key as JSON.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub table_numbers: BTreeMap<String, BTreeMap<String, Reached>>,
     /// A delta did not prove itself: the next snapshot is a full one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_wanted: bool,
@@ -117,6 +130,7 @@ impl Default for State {
             fence: FenceState::Off,
             merge_run: 0,
             numbers: BTreeMap::new(),
+            table_numbers: BTreeMap::new(),
             full_wanted: false,
         }
     }
@@ -155,6 +169,25 @@ impl State {
     pub fn saw_number(&mut self, sequence: &str, last: i64) {
         let seen = self.numbers.entry(sequence.to_owned()).or_insert(last);
         *seen = (*seen).max(last);
+    }
+
+    /// Remembers that the row `key` of `column` has come to `last`; never goes back.
+    pub fn saw_table_number(&mut self, column: &str, key: &str, last: i64) {
+        let rows = self.table_numbers.entry(column.to_owned()).or_default();
+        if rows.get(key).is_none_or(|seen| seen.last < last) {
+            rows.insert(key.to_owned(), Reached { last, at: Utc::now() });
+        }
+    }
+
+    /// Forgets rows of `column`, each where it has come no further than this.
+    pub fn forget_table_numbers(&mut self, column: &str, rows: &[(&String, i64)]) {
+        if let Some(known) = self.table_numbers.get_mut(column) {
+            for (key, last) in rows {
+                if known.get(*key).is_some_and(|reached| reached.last <= *last) {
+                    known.remove(*key);
+                }
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod killed;
 mod numbers;
 mod refuses;
 mod same;
+mod table_numbers;
 
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Program, Workplace};
