@@ -300,3 +300,21 @@ fn what_a_row_reached_is_forgotten_once_it_is_old_and_the_primary_has_passed_it_
     assert_eq!(d.state()["table_numbers"].as_object().map(serde_json::Map::len), Some(3));
     assert_eq!(d.remembered("public.schedule.current_no"), json!({ row(4): 501 }));
 }
+
+#[test]
+fn a_table_that_has_another_key_than_before_goes_on_above_the_highest_of_all_its_rows() {
+    let d = Desk::new();
+    d.load();
+    d.open();
+    d.register(3);
+    assert_eq!(d.window(KEYLESS), "1031");
+    d.back();
+    d.primary.execute(
+        DB,
+        "ALTER TABLE keyless ADD id int PRIMARY KEY DEFAULT 1;
+         ALTER TABLE schedule DROP CONSTRAINT schedule_pkey; ALTER TABLE schedule ADD day int NOT NULL DEFAULT 1, ADD PRIMARY KEY (day, id)",
+    );
+    d.load();
+    let numbers = "SELECT current_no FROM schedule WHERE id < 4 UNION ALL SELECT last_no FROM keyless";
+    assert_eq!(d.standby.rows("his_g2", numbers), ["505", "505", "505", "1031"]);
+}
