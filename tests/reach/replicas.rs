@@ -15,6 +15,9 @@ fn replicated() -> (Cluster, Replica, Campus) {
     primary.create_database(DB);
     primary.execute(DB, SCHEMA);
     let replica = Replica::of(&primary);
+    // One that was started a moment ago cannot tell yet up to when it knows what was committed, and is refused.
+    let knows = "SELECT pg_last_xact_replay_timestamp() IS NOT NULL OR EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND pg_last_wal_replay_lsn() >= latest_end_lsn)";
+    crate::support::wait_until("it streams", Duration::from_secs(60), || replica.value(knows) == "t");
     let mut campus = Campus::new(&primary, Kind::Standby, "01", 900_000);
     campus.work.set("primary", "read_url", &format!("\"{}\"", replica.url()));
     campus.work.set("store", "full_every", "\"24h\"");
