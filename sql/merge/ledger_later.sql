@@ -2,7 +2,7 @@
 DO $later$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = 'his_emergency.brought'::pg_catalog.regclass AND attname = 'site' AND NOT attisdropped) THEN
-    ALTER TABLE his_emergency.brought ADD COLUMN site text;
+    ALTER TABLE his_emergency.brought ADD COLUMN IF NOT EXISTS site text;
   END IF;
 END
 $later$;

@@ -24,3 +24,5 @@ CREATE TABLE IF NOT EXISTS his_emergency.fence_part (
   grantor   text,                      -- of a CONNECT that was revoked or granted
   grantable boolean NOT NULL DEFAULT false
 );
+-- One that an earlier version put on.
+INSERT INTO his_emergency.fence_event (event, put_on_at) SELECT event, put_on_at FROM his_emergency.fence WHERE event IS NOT NULL ON CONFLICT DO NOTHING;

@@ -74,11 +74,12 @@ fn write(bouncer: &Bouncer, side: Side) -> std::io::Result<bool> {
 fn tell(bouncer: &Bouncer, side: Side, cut: bool) -> Result<Pointed, String> {
     let mut console = open(bouncer)?;
     let mut pointed = Pointed::default();
-    if cut && !linked(bouncer, &mut console)?.is_empty() {
-        pointed.cut = true;
-        kill(bouncer, &mut console);
-    }
     console.tell("RELOAD", None).map_err(|e| e.to_string())?;
+    // Only for those who are linked to where it led before: told again, it must not cut off who works where it leads now.
+    if cut && left(bouncer, &mut console)? > 0 {
+        pointed.cut = true;
+        cut_off(bouncer, &mut console)?;
+    }
     let rows = console.show("DATABASES").map_err(|e| e.to_string())?;
     let resumed = resume(bouncer, &mut console, &rows)?;
     pointed.resumed = resumed && !pointed.cut;
@@ -112,9 +113,7 @@ pub fn cut_left(bouncer: &Bouncer) -> Result<bool, String> {
         let began = Instant::now();
         while left(&teller, &mut console)? > 0 {
             if began.elapsed() > GRACE {
-                kill(&teller, &mut console);
-                let rows = console.show("DATABASES").map_err(|e| e.to_string())?;
-                return resume(&teller, &mut console, &rows);
+                return cut_off(&teller, &mut console).map(|()| true);
             }
             std::thread::sleep(Duration::from_millis(25));
         }
@@ -127,14 +126,21 @@ fn open(bouncer: &Bouncer) -> Result<Console, String> {
     Console::open(&bouncer.admin, PROGRAM, PATIENCE).map_err(|e| e.to_string())
 }
 
-/// Drops every connection of our databases, on both sides. New ones wait until [`resume`].
-fn kill(bouncer: &Bouncer, console: &mut Console) {
+/// Drops every connection of our databases, on both sides. That pauses them, so they are resumed before anything else is done.
+fn cut_off(bouncer: &Bouncer, console: &mut Console) -> Result<(), String> {
+    let mut paused = Ok(());
     for name in &bouncer.databases {
-        // One that it does not know is named later.
-        if let Err(e) = console.tell("KILL", Some(name)) {
-            log::info!("{e}");
+        match console.tell("KILL", Some(name)) {
+            // One that it does not know is named later.
+            Err(e) => log::info!("{e}"),
+            Ok(()) => {
+                if let Err(e) = console.tell("RESUME", Some(name)) {
+                    paused = Err(format!("'{name}' is paused, since its clients were cut off: {e}"));
+                }
+            }
         }
     }
+    paused
 }
 
 fn resume(bouncer: &Bouncer, console: &mut Console, rows: &[Row]) -> Result<bool, String> {

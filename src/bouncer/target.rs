@@ -84,6 +84,14 @@ impl Bouncer {
             standby: place(&written.standby, &standby),
             settings: written.settings.clone(),
         };
+        // It would go round the hosts of a list, and land windows on a replica, or on one that was the primary once.
+        if let Some(place) = [&bouncer.primary, &bouncer.standby].into_iter().find(|p| p.host.contains(',')) {
+            return Err(Error::usage(
+                format!("lead windows through PgBouncer '{}'", bouncer.file.display()),
+                format!("'{}' names several hosts (expected one)", place.host),
+            )
+            .hint("name one in [[pgbouncer]], primary = \"host=… port=…\": an address that follows the failover."));
+        }
         if bouncer.primary == bouncer.standby {
             return Err(Error::usage(
                 format!("lead windows through PgBouncer '{}'", bouncer.file.display()),

@@ -231,6 +231,17 @@ impl Server {
     fn config_without_place(&self) -> Config {
         let mut config = Config::new();
         config.dbname(self.database()).user(self.user());
+        // What else the URL says of every session.
+        config.channel_binding(self.config.get_channel_binding()).ssl_negotiation(self.config.get_ssl_negotiation());
+        if let Some(limit) = self.config.get_tcp_user_timeout() {
+            config.tcp_user_timeout(*limit);
+        }
+        if let Some(interval) = self.config.get_keepalives_interval() {
+            config.keepalives_interval(interval);
+        }
+        if let Some(retries) = self.config.get_keepalives_retries() {
+            config.keepalives_retries(retries);
+        }
         if let Some(password) = self.config.get_password() {
             config.password(password);
         }

@@ -75,15 +75,13 @@ fn restore(site: &Site, standby: &Server, snapshot: &Snapshot, loading: &str) ->
     schema.before_data()?;
     settle::make_crash_safe(&mut his)?;
     let after = schema.after_data()?;
-    say(&format!(
-        "{} rows of {} tables, in and read back; indexes, keys, statistics",
-        manifest.rows,
-        manifest.tables.len()
-    ));
+    say(&format!("{} rows of {} tables, in and read back; indexes and keys", manifest.rows, manifest.tables.len()));
     let early = order::run(site, standby, loading, snapshot, &after.indexes)?;
     settle::sequences(&mut client, site, manifest)?;
     say("triggers, policies");
     schema.run(early.into_iter().chain(&after.rest).collect())?;
+    say("statistics");
+    settle::analyze_all(standby, (loading, &path), manifest)?;
     say("foreign keys");
     let dangling = foreign_keys::add(standby, (loading, &path), &after.foreign_keys, work::workers())?;
     for key in &dangling {

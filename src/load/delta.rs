@@ -124,6 +124,14 @@ impl Step<'_> {
         self.changed |= what.how != How::Same;
         match (what.how, &table.census) {
             (How::Same, _) => {}
+            // Whoever took it knew nothing of these numbers, and would put the primary's own in their place.
+            (How::Changed, _) if self.site.profile.number_columns(&table.table).next().is_some() => {
+                let reason = format!("'{name}' keeps numbers that the site of this snapshot does not name");
+                return Err(Error::refused(&*self.doing, reason).hint(format!(
+                    "name the same [[numbers]] columns in the profile of site {}, and take a full snapshot there.",
+                    self.delta.manifest.site
+                )));
+            }
             (How::Changed, Some(census)) => self.rows(table, what, census)?,
             (How::Changed, None) => return Err(self.broken(table, "it has no key to tell its rows apart by")),
             (How::Whole, _) => self.whole(table)?,
@@ -314,6 +322,12 @@ impl Step<'_> {
 
     /// The proof failed: something has happened to a row that nothing speaks of. Only a full snapshot mends that.
     fn unlike(&self, table: &Table, reason: &str) -> Error {
+        let site = &self.delta.manifest.site;
+        if *site != self.site.profile.site.code {
+            return Error::refused(&*self.doing, format!("'{}': {reason}", table.table)).hint(format!(
+                "the generation stays as it was. At site {site}: his-snapshot --full; then fetch it here and load it."
+            ));
+        }
         if let Err(e) = State::update(&self.site.store, |s| s.full_wanted = true) {
             self.site.talk.warn(e.to_string());
         }

@@ -1,7 +1,8 @@
-//! The order of a load's work: rows in, read back, indexes and statistics, so that no core waits while anything can be done.
+//! The order of a load's work: rows in, read back, and indexes, so that no core waits while anything can be done.
 //!
 //! Each table is filled as soon as a worker is free, the biggest first; what follows on it goes on beside the filling of the
-//! others. Foreign keys come after all of it, because they need the keys and statistics of two tables.
+//! others. Foreign keys come after all of it, because they need the keys and statistics of two tables; statistics, when every index and everything that they are kept of is
+//! there.
 
 use super::schema::Statement;
 use super::work::{self, Task};
@@ -23,7 +24,6 @@ enum Step<'a> {
     /// Raises the numbers that the HIS keeps in it, while there is neither index nor trigger to be bothered.
     Raise(&'a Name),
     Build(&'a Statement),
-    Analyze(&'a Name),
 }
 
 /// Does all of it; returns the indexes for which it is too early.
@@ -44,7 +44,6 @@ pub fn run<'a>(
         Step::Fill(table) => fill::fill(client, snapshot, table, &bar),
         Step::Verify(table) => fill::verify(client, table),
         Step::Raise(name) => settle::table_numbers(client, site, Some(name)),
-        Step::Analyze(name) => settle::analyze(client, name),
         Step::Build(statement) => {
             if !statement.run(client)?
                 && let Ok(mut early) = early.lock()
@@ -60,49 +59,42 @@ pub fn run<'a>(
     Ok(early.into_inner().unwrap_or_default())
 }
 
-/// The steps in the order in which they are wanted: all tables in first, because an index that calls functions can only be
-/// built when every table that they may read is there; then table by table, the biggest first.
+/// The steps in the order in which they are wanted. Whatever may look at rows of other tables waits until these are as they will
+/// stay: numbers are raised when all has been read back, because a table may have others beneath it, and an index that calls
+/// functions is built after that. Then table by table, the biggest first.
 fn plan<'a>(tables: &'a [Table], indexes: &'a [Statement], raised: impl Fn(&Name) -> bool) -> Vec<Task<Step<'a>>> {
     let mut sorted: Vec<&Table> = tables.iter().collect();
     sorted.sort_by_key(|t| Reverse(t.bytes));
     let place: BTreeMap<&Name, usize> = sorted.iter().enumerate().map(|(n, t)| (&t.table, n)).collect();
-    let (mut own, mut late): (Vec<Vec<&Statement>>, Vec<&Statement>) = (vec![Vec::new(); sorted.len()], Vec::new());
+    let (mut own, mut late): (Vec<Vec<&Statement>>, Vec<_>) = (vec![Vec::new(); sorted.len()], Vec::new());
     for index in indexes {
-        match ddl::table_of(&index.text) {
-            Some((name, rest)) if !ddl::calls_functions(rest) && place.contains_key(&name) => {
-                own[place[&name]].push(index);
-            }
-            _ => late.push(index),
+        let table = ddl::table_of(&index.text);
+        let at = table.as_ref().and_then(|(name, _)| place.get(name).copied());
+        match (at, table) {
+            (Some(n), Some((_, rest))) if !ddl::calls_functions(rest) => own[n].push(index),
+            _ => late.push((index, at)),
         }
     }
     let mut plan = Plan::default();
     let fills: Vec<usize> = (0..sorted.len()).map(|n| plan.add(Step::Fill(sorted[n]), Some(n), true, vec![])).collect();
-    let late: Vec<usize> = late.into_iter().map(|i| plan.add(Step::Build(i), None, false, fills.clone())).collect();
-    for (n, table) in sorted.into_iter().enumerate() {
-        let mut ready = fills[n];
-        let mut before_end = Vec::new();
-        let raised = raised(&table.table);
-        if raised {
-            let verified = plan.add(Step::Verify(table), Some(n), false, vec![ready]);
-            ready = plan.add(Step::Raise(&table.table), Some(n), true, vec![verified]);
-        }
+    let verified: Vec<usize> =
+        (0..sorted.len()).map(|n| plan.add(Step::Verify(sorted[n]), Some(n), false, vec![fills[n]])).collect();
+    let mut moves: Vec<Option<usize>> = Vec::with_capacity(sorted.len());
+    for (n, table) in sorted.iter().enumerate() {
+        let is_raised = raised(&table.table);
+        moves.push(is_raised.then(|| plan.add(Step::Raise(&table.table), Some(n), true, verified.clone())));
+    }
+    let all_there: Vec<usize> = fills.iter().copied().chain(moves.iter().copied().flatten()).collect();
+    for (index, at) in late {
+        plan.add(Step::Build(index), at, index.is_exclusive(), all_there.clone());
+    }
+    for n in 0..sorted.len() {
+        let ready = moves[n].unwrap_or(fills[n]);
         // What cannot share the table with anything comes first, while there is other work beside it.
-        let (keys, simple): (Vec<_>, Vec<_>) = own[n].iter().partition(|s| s.kind == "CONSTRAINT");
-        before_end.extend(
-            keys.into_iter().map(|key| plan.add(Step::Build(key), Some(n), true, vec![ready])).collect::<Vec<_>>(),
-        );
-        if !raised {
-            before_end.push(plan.add(Step::Verify(table), Some(n), false, vec![ready]));
+        own[n].sort_by_key(|s| !s.is_exclusive());
+        for index in &own[n] {
+            plan.add(Step::Build(index), Some(n), index.is_exclusive(), vec![ready]);
         }
-        before_end.extend(
-            simple.into_iter().map(|i| plan.add(Step::Build(i), Some(n), false, vec![ready])).collect::<Vec<_>>(),
-        );
-        before_end.push(ready);
-        if table.described.partitioned {
-            // Its partitions' indexes are among them.
-            before_end.extend(&late);
-        }
-        plan.add(Step::Analyze(&table.table), Some(n), true, before_end);
     }
     plan.0
 }

@@ -134,6 +134,12 @@ impl<'a> Schema<'a> {
 }
 
 impl Statement {
+    /// Whether it shuts everybody else out of its table: a key, or an index that the table is then told something of.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.kind == "CONSTRAINT" || self.text.contains("\nALTER TABLE")
+    }
+
     /// False when it is too early for it: an index of a materialized view that itself waits for a key.
     pub fn run(&self, client: &mut Client) -> Result<bool> {
         match client.batch_execute(&self.text) {

@@ -1,11 +1,12 @@
 //! What turns a filled database into a generation beside its schema: roles, sequences, numbers, statistics.
 
+use super::work;
 use crate::catalog::Name;
 use crate::cli::Site;
 use crate::db::GenericClient;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Result};
-use crate::formats::snapshot::{Manifest, Sequence};
+use crate::formats::snapshot::{Manifest, Sequence, Table};
 use crate::profile::Numbers;
 use crate::standby::roles::{self, Wanted};
 use minijinja::context;
@@ -95,8 +96,15 @@ pub fn table_numbers(client: &mut impl GenericClient, site: &Site, only: Option<
     Ok(())
 }
 
+/// Statistics of every table of the snapshot, the biggest first: whole ones, once all that they are kept of is there.
+pub fn analyze_all(standby: &Server, place: (&str, &str), manifest: &Manifest) -> Result<()> {
+    let mut tables: Vec<&Table> = manifest.tables.iter().collect();
+    tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
+    work::share(standby, place, &tables, work::workers(), |client, table| analyze(client, &table.table))
+}
+
 /// Statistics of a table for the planner.
-pub fn analyze(client: &mut Client, table: &Name) -> Result<()> {
+fn analyze(client: &mut Client, table: &Name) -> Result<()> {
     let text = sql::render(crate::sql!("load/analyze.sql"), context! { table => table.sql() })?;
     client.batch_execute(&text).cannot(format!("gather statistics of '{table}'"))
 }

@@ -133,6 +133,18 @@ impl Board {
     }
 }
 
+/// Tells the others when a worker dies in its work, or they would wait for it for ever.
+struct Alarm<'a>(Option<(&'a Mutex<Board>, &'a Condvar)>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if let Some((board, changed)) = self.0 {
+            board.lock().unwrap_or_else(PoisonError::into_inner).failed = true;
+            changed.notify_all();
+        }
+    }
+}
+
 /// Does all tasks by at most `workers` sessions in `database`, the first that can be begun first.
 pub fn in_order<T: Sync>(
     standby: &Server,
@@ -164,8 +176,10 @@ pub fn in_order<T: Sync>(
     let one = || -> Result<()> {
         let mut client = None;
         while let Some(n) = next() {
+            let mut alarm = Alarm(Some((&board, &changed)));
             let outcome =
                 opened(&mut client, standby, database, search_path).and_then(|client| work(client, &tasks[n].item));
+            alarm.0 = None;
             let mut board = held();
             board.done(n, tasks, &followers);
             board.failed |= outcome.is_err();

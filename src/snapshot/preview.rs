@@ -38,7 +38,7 @@ pub struct Download {
 
 /// Says what [`super::take()`] would do now; `full` as there.
 pub fn plan(site: &Site, full: bool) -> Result<Plan> {
-    let server = site.profile.download()?.named(PROGRAM);
+    let server = site.profile.download()?.named(PROGRAM).pinned()?;
     let newest = list::ids(&site.store)?.pop();
     let why = if full {
         Some("--full asks for it")

@@ -149,7 +149,12 @@ impl State {
         };
         let further = |s: &State| (s.epoch, s.generation, s.merge_run, s.since);
         Ok(match (own, mirrored) {
-            (Some(own), Some(mirrored)) if further(&own) < further(&mirrored) => mirrored,
+            (Some(own), Some(mirrored)) => {
+                let own_first = further(&own) >= further(&mirrored);
+                let (mut state, other) = if own_first { (own, mirrored) } else { (mirrored, own) };
+                state.saw_all_of(&other);
+                state
+            }
             (own, mirrored) => own.or(mirrored).unwrap_or_default(),
         })
     }
@@ -163,6 +168,11 @@ impl State {
         store.replace(FILE, text.as_bytes())?;
         drop(lock);
         Ok(state)
+    }
+
+    /// Remembers what either of two copies of one state remembers of numbers: neither is older by what `further` tells.
+    fn saw_all_of(&mut self, other: &State) {
+        other.numbers.iter().for_each(|(sequence, last)| self.saw_number(sequence, *last));
     }
 
     /// Remembers that `sequence` has handed out numbers up to `last`; never goes back.

@@ -4,7 +4,7 @@ use super::fence::{self, Wanted};
 use super::ours;
 use crate::cli::Site;
 use crate::db::{self, Client};
-use crate::error::{Cannot, Error, Result};
+use crate::error::{Cannot, Error, Exit, Result};
 use std::time::Duration;
 
 /// What a primary that answers is.
@@ -86,6 +86,10 @@ pub fn ask(site: &Site, limit: Duration, end_ours: bool, wanted: Option<Wanted>)
 
 /// The primary's word for why it does not let us in tells whether anybody can work there.
 fn of_refused(error: Error) -> Answer {
+    // It was reached and is not what it should be: two hosts that both take writes, or a version that is too old.
+    if error.exit() == Exit::Refused {
+        return Answer::Closed(error);
+    }
     let text = error.to_string();
     let state = text.rsplit_once("(SQLSTATE ").and_then(|(_, rest)| rest.get(..5));
     match state {

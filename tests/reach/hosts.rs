@@ -103,6 +103,10 @@ fn two_hosts_that_both_take_writes_are_refused_and_a_frozen_one_is_passed_over()
     two.primary.freeze();
     two.run("his-snapshot", &[]).expect(0);
     two.run("his-load-standby", &[]).expect(0);
+    two.primary.thaw();
+    // Neither is dead, and a fence on one would leave the windows of the other at work.
+    two.run("his-switch", &["standby", "--reason", "test"]).expect(4).says("both take writes");
+    two.primary.freeze();
     // While it answers, a primary that is alive beside a frozen host is fenced and not taken for dead.
     two.run("his-switch", &["standby", "--reason", "test"]).expect(0);
     assert_eq!(two.replica.value(APP), "f");
