@@ -489,6 +489,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_url_says_of_every_session_holds_for_each_of_its_hosts() {
+        let url = "postgresql://u@a,b/d?tcp_user_timeout=5&keepalives_interval=3&keepalives_retries=2&channel_binding=require";
+        for host in Server::parse(Side::Primary, url).expect("a URL").each() {
+            let config = &host.config;
+            assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(5)));
+            assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(3)));
+            assert_eq!(config.get_keepalives_retries(), Some(2));
+            assert_eq!(config.get_channel_binding(), tokio_postgres::config::ChannelBinding::Require);
+        }
+    }
+
+    #[test]
     fn a_parameter_is_taken_out_wherever_it_stands() {
         let taken = |text| take_parameter(text, "sslmode");
         assert_eq!(

@@ -1,10 +1,10 @@
 //! Writes the files of one batch from the queue of a generation.
 
 use super::Export;
-use crate::db::Transaction;
-use crate::db::{Client, sql};
+use crate::db::{Client, Transaction, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::batch::{self, Closing, Column, Manifest, Money, Number, Totals, UNITS_FILE};
+use crate::formats::records::Records;
 use crate::formats::{hex, sums};
 use crate::money;
 use crate::profile::Numbers;
@@ -116,15 +116,9 @@ fn copy(tx: &mut Transaction<'_>, text: &str, seal: &Seal, path: &Path, header: 
     file.write_all(header.as_bytes()).cannot(doing())?;
     hash.update(header.as_bytes());
     let mut reader = tx.copy_out(text).cannot("read the queue")?;
-    let (mut rows, mut quoted) = (0, false);
+    let (mut rows, mut records) = (0, Records::after_header());
     while let Some(block) = reader.block().cannot("read the queue")? {
-        for at in memchr::memchr2_iter(b'"', b'\n', &block) {
-            if block[at] == b'"' {
-                quoted = !quoted;
-            } else if !quoted {
-                rows += 1;
-            }
-        }
+        records.push(&block, |_| rows += 1);
         hash.update(&block);
         file.write_all(&block).cannot(doing())?;
     }

@@ -10,6 +10,12 @@ pub struct Records {
 }
 
 impl Records {
+    /// For a stream that has no header.
+    #[must_use]
+    pub fn after_header() -> Records {
+        Records { header_seen: true, ..Records::default() }
+    }
+
     /// Takes the next bytes. `each` gets every record that ends in them, with its newline, but not the header.
     pub fn push(&mut self, piece: &[u8], mut each: impl FnMut(&[u8])) {
         let mut start = 0;

@@ -43,10 +43,11 @@ pub(super) fn copy_in(
     let mut writer = tx.copy_in(statement).cannot(doing)?;
     let mut piece = vec![0; BLOCK];
     loop {
-        let read = fully(source, &mut piece).cannot(format!("{doing}: read the snapshot"))?;
-        if read == 0 {
-            break;
-        }
+        let read = match source.read(&mut piece) {
+            Ok(0) => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.cannot(format!("{doing}: read the snapshot"))?,
+        };
         writer.write_all(&piece[..read]).map_err(|e| of_the_server(e, doing))?;
         sent(read as u64);
     }
@@ -55,20 +56,6 @@ pub(super) fn copy_in(
         return Err(Error::damaged(doing, format!("{rows} rows arrived (expected {expected})")));
     }
     Ok(())
-}
-
-/// Reads until the piece is full or the source ends: a decompressor gives small pieces.
-fn fully(source: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < piece.len() {
-        match source.read(&mut piece[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(filled)
 }
 
 /// The driver hands its errors through `io::Error` while a COPY is under way.

@@ -170,9 +170,18 @@ impl State {
         Ok(state)
     }
 
-    /// Remembers what either of two copies of one state remembers of numbers: neither is older by what `further` tells.
+    /// Remembers what the other of two copies remembers of numbers: which copy has come further does not tell that.
     fn saw_all_of(&mut self, other: &State) {
         other.numbers.iter().for_each(|(sequence, last)| self.saw_number(sequence, *last));
+        for (column, rows) in &other.table_numbers {
+            let known = self.table_numbers.entry(column.clone()).or_default();
+            for (key, reached) in rows {
+                let seen = known.entry(key.clone()).or_insert(*reached);
+                if seen.last < reached.last {
+                    *seen = *reached;
+                }
+            }
+        }
     }
 
     /// Remembers that `sequence` has handed out numbers up to `last`; never goes back.
@@ -208,4 +217,23 @@ fn parse(bytes: &[u8]) -> Result<State, String> {
         return Err(format!("its format is {} (expected {FORMAT})", state.format));
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_copies_the_highest_number_of_each_sequence_and_row_counts() {
+        let (mut own, mut other) = (State::default(), State::default());
+        own.saw_number("s.a", 5);
+        own.saw_table_number("t.n", "{1}", 7);
+        other.saw_number("s.a", 4);
+        other.saw_number("s.b", 9);
+        other.saw_table_number("t.n", "{1}", 8);
+        other.saw_table_number("t.n", "{2}", 3);
+        own.saw_all_of(&other);
+        let rows: Vec<_> = own.table_numbers["t.n"].iter().map(|(key, reached)| (key.as_str(), reached.last)).collect();
+        assert_eq!((own.numbers["s.a"], own.numbers["s.b"], rows), (5, 9, vec![("{1}", 8), ("{2}", 3)]));
+    }
 }

@@ -244,6 +244,20 @@ fn a_frozen_primary_whose_connections_fill_the_pool_keeps_no_window_out_of_the_s
 }
 
 #[test]
+fn told_again_while_the_primary_is_down_nobody_who_works_on_the_standby_is_cut_off() {
+    let (hospital, bouncer) = hospital("session");
+    hospital.primary.stop_immediate();
+    hospital.switch(0, &["standby", "--reason", "x"]);
+    let mut window = bouncer.window();
+    window.batch_execute("BEGIN").expect("begun");
+    insert(&mut window, "goes on").expect("it works");
+    hospital.work.run("his-switch", &["endpoint"]).expect(0);
+    hospital.switch(0, &["standby"]);
+    window.batch_execute("COMMIT").expect("nobody ended it");
+    assert_eq!(port(&mut window), STANDBY);
+}
+
+#[test]
 fn a_session_that_came_to_the_closed_standby_is_ended_when_the_windows_are_led_on() {
     let (hospital, bouncer) = hospital("session");
     hospital.open();
