@@ -13,6 +13,7 @@ use crate::cli::Site;
 use crate::db::Transaction;
 use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
+use crate::formats::digest::Digested;
 use crate::formats::snapshot::{Census, Delta, How, Part, Table};
 use crate::snapshot::Snapshot;
 use crate::standby::{columns, triggers};
@@ -167,7 +168,7 @@ impl Step<'_> {
         self.run(crate::sql!("load/delta/delete.sql"), staged("gone"))?;
         self.run(crate::sql!("load/delta/delete.sql"), staged("put"))?;
         self.insert(table, "put")?;
-        let found = self.as_there(table, "put", key)?;
+        let found = self.as_there(table, ("put", &table.digest), key)?;
         if (found.rows, &found.digest) != (table.rows, &table.digest) {
             return Err(self.unlike(table, "its new rows read back differently"));
         }
@@ -215,7 +216,7 @@ impl Step<'_> {
         let Some(key) = table.described.row_key() else { return Ok(()) };
         let key = key.to_vec();
         self.stage("proof", &table.table, &table.columns, &proof.file, proof.rows)?;
-        let found = self.as_there(table, "proof", &key)?;
+        let found = self.as_there(table, ("proof", &proof.digest), &key)?;
         if (found.rows, &found.digest) != (proof.rows, &proof.digest) {
             return Err(self.unlike(table, "rows that nobody changed are not the same on both sides"));
         }
@@ -267,15 +268,15 @@ impl Step<'_> {
         self.run(crate::sql!("load/delta/insert.sql"), context)
     }
 
-    /// The rows of the table that are staged, as the table has them now.
-    fn as_there(&mut self, table: &Table, stage: &str, key: &[String]) -> Result<crate::formats::digest::Digested> {
+    /// The rows of the table that are staged, as the table has them now, to be compared with the digest `like`.
+    fn as_there(&mut self, table: &Table, (stage, like): (&str, &str), key: &[String]) -> Result<Digested> {
         let doing = self.doing.clone();
         fill::pin(&mut self.tx, &table.timezone, &table.search_path).cannot(&*doing)?;
         let context = context! {
             table => table.table.sql(), partitioned => table.described.partitioned,
             stage => format!("pg_temp.{}", sql::ident(stage)), columns => table.columns.clone(), key => key.to_vec()
         };
-        fill::digest(&mut self.tx, &sql::render(crate::sql!("load/delta/read_back.sql"), context)?, &doing)
+        fill::digest(&mut self.tx, &sql::render(crate::sql!("load/delta/read_back.sql"), context)?, like, &doing)
     }
 
     /// Keeps what is about to go for the way back; gives its number.

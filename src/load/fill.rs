@@ -106,12 +106,12 @@ pub fn verify(client: &mut Client, table: &Table) -> Result<()> {
 pub(super) fn read_back(tx: &mut Transaction, table: &Table, doing: &str) -> Result<Digested> {
     pin(tx, &table.timezone, &table.search_path).cannot(doing)?;
     let context = context! { table => table.table.sql(), columns => table.columns.clone(), partitioned => table.described.partitioned, filter => () };
-    digest(tx, &sql::render(crate::sql!("snapshot/copy.sql"), context)?, doing)
+    digest(tx, &sql::render(crate::sql!("snapshot/copy.sql"), context)?, &table.digest, doing)
 }
 
-/// What a COPY sends.
-pub(super) fn digest(tx: &mut Transaction, statement: &str, doing: &str) -> Result<Digested> {
-    let mut digest = RecordDigest::default();
+/// What a COPY sends, to be compared with the digest `like`.
+pub(super) fn digest(tx: &mut Transaction, statement: &str, like: &str, doing: &str) -> Result<Digested> {
+    let mut digest = RecordDigest::like(like);
     let mut reader = tx.copy_out(statement).cannot(doing)?;
     while let Some(block) = reader.block().cannot(doing)? {
         digest.update(&block);

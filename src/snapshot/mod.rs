@@ -1,7 +1,8 @@
 //! `his-snapshot`: a consistent, checksummed download of the profile's tables, in one directory.
 //!
 //! `take` makes one. A leading session (`leader`) locks DDL out, exports the database snapshot and reads what the
-//! database is; workers (`tables`) copy the tables of that very instant (P1) into hashed files (`sink`) while
+//! database is; workers (`tables`) take turns (`turns`) to copy the tables of that very instant (P1), a big one together (`ranges`), into hashed
+//! files (`sink`) while
 //! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
 //! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). What it would be says
 //! `preview`. The directory gets its name last (P3).
@@ -21,10 +22,12 @@ mod origin;
 mod plan;
 mod preview;
 mod prune;
+mod ranges;
 mod schema;
 mod sink;
 mod tables;
 mod take;
+mod turns;
 mod verify;
 mod watch;
 

@@ -67,7 +67,7 @@ pub fn ledger(client: &mut Client, dir: &Path, seal: &Seal, compress: bool) -> R
             context! { table => format!("his_emergency.{}", sql::ident(&table)), columns => columns.clone(), partitioned => false, filter => () },
         )?;
         let sink = Sink::open(dir.join(&file), seal.clone(), compress);
-        let outcome = copy_into(client, &statement, &sink, &|e| explain(e, &table));
+        let outcome = copy_into(client, &statement, &sink.feed(), &|e| explain(e, &table));
         let written = sink.finish();
         if !outcome? {
             written.cannot(doing)?;

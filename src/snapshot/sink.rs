@@ -26,8 +26,20 @@ pub struct Written {
 
 /// Takes the blocks of one CSV.
 pub struct Sink {
-    send: SyncSender<Vec<u8>>,
+    feed: Feed,
     thread: JoinHandle<io::Result<Written>>,
+}
+
+/// What gives blocks to a sink. Of several, each gives whole records, after the header.
+#[derive(Clone)]
+pub struct Feed(SyncSender<Vec<u8>>);
+
+impl Feed {
+    /// Hands the next block over. False when writing has failed; [`Sink::finish`] says why.
+    #[must_use]
+    pub fn put(&self, block: Vec<u8>) -> bool {
+        self.0.send(block).is_ok()
+    }
 }
 
 impl Sink {
@@ -41,18 +53,17 @@ impl Sink {
         let (send, receive) = sync_channel(WAITING);
         let taking = key.map(Taking::of_column);
         let thread = std::thread::spawn(move || write(&path, &seal, compress, taking, &receive));
-        Sink { send, thread }
+        Sink { feed: Feed(send), thread }
     }
 
-    /// Hands the next block over. False when writing has failed; [`Sink::finish`] says why.
     #[must_use]
-    pub fn put(&self, block: Vec<u8>) -> bool {
-        self.send.send(block).is_ok()
+    pub fn feed(&self) -> Feed {
+        self.feed.clone()
     }
 
-    /// Waits until everything is on the disk.
+    /// Waits until the last of its feeds is gone and everything is on the disk.
     pub fn finish(self) -> io::Result<Written> {
-        drop(self.send);
+        drop(self.feed);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread died")))
     }
 }
@@ -72,33 +83,40 @@ fn write(
     let mut out = seal.create(path)?;
     // What is stored as it came is hashed as it is stored.
     let as_it_came = !compress && seal.name("").is_empty();
-    let mut digest = if as_it_came { RecordDigest::default() } else { RecordDigest::and_whole() };
-    let mut take = |block: &[u8]| match &mut taking {
-        Some(taking) => digest.update_and(block, |record| taking.record(record)),
-        None => digest.update(block),
+    let digest = RecordDigest::default();
+    let mut digest = if as_it_came { digest } else { digest.and_whole() };
+    let mut take = |block: &[u8]| {
+        match &mut taking {
+            Some(taking) => digest.update_and(block, |record| taking.record(record)),
+            None => digest.update(block),
+        }
+        // The server sends each row in a message of its own; were it otherwise, what several give would be mixed up.
+        if digest.is_complete() { Ok(()) } else { Err(cut_off()) }
     };
     if compress {
         let mut encoder = zstd::Encoder::new(out, LEVEL)?;
         encoder.include_checksum(true)?;
         for block in blocks {
-            take(&block);
+            take(&block)?;
             encoder.write_all(&block)?;
         }
         out = encoder.finish()?;
     } else {
         for block in blocks {
-            take(&block);
+            take(&block)?;
             out.write_all(&block)?;
         }
     }
     let sha256 = out.finish()?;
-    let mut digested = digest
-        .finish()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record"))?;
+    let mut digested = digest.finish().ok_or_else(cut_off)?;
     if as_it_came {
         digested.sha256.clone_from(&sha256);
     }
     Ok(Written { digested, sha256, census: taking.and_then(Taking::finish) })
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server's CSV ended inside a record")
 }
 
 #[cfg(test)]
@@ -112,7 +130,7 @@ mod tests {
         for compress in [false, true] {
             let path = dir.path().join(file_name("t.csv", &Seal::default(), compress));
             let sink = Sink::open(path.clone(), Seal::default(), compress);
-            assert!(sink.put(b"id,name\n1,\"".to_vec()) && sink.put(b"a\n\"\n".to_vec()));
+            assert!(sink.feed.put(b"id,name\n".to_vec()) && sink.feed.put(b"1,\"a\n\"\n".to_vec()));
             let written = sink.finish().unwrap();
             assert_eq!((written.digested.rows, written.digested.bytes), (1, 15));
             assert_eq!(written.sha256, crate::formats::sums::of_file(&path).unwrap());
@@ -126,7 +144,7 @@ mod tests {
     fn a_cut_off_stream_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let sink = Sink::open(dir.path().join("f"), Seal::default(), true);
-        assert!(sink.put(b"id\n1\n2".to_vec()));
+        assert!(sink.feed.put(b"id\n1\n2".to_vec()));
         assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -5,7 +5,9 @@ use super::delta::Parent;
 use super::keys::Keys;
 use super::leader::{LOCK_LIMIT, Own};
 use super::plan::Planned;
-use super::sink::{self, Sink, Written};
+use super::ranges::{Ranges, Shared};
+use super::sink::{self, Feed, Sink, Written};
+use super::turns::{Next, Turns};
 use super::watch::Watched;
 use crate::db::{Client, Server, sql};
 use crate::error::{Cannot, Error, Exit, Result};
@@ -15,7 +17,7 @@ use crate::seal::Seal;
 use indicatif::ProgressBar;
 use minijinja::context;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::error::SqlState;
 
 /// What the workers share.
@@ -43,34 +45,16 @@ pub struct Stored {
     pub files: Vec<(String, String)>,
 }
 
-/// The tables that wait, by their place in the profile.
-struct Waiting {
-    /// Filters may call `now()`, which differs from session to session by milliseconds: all of one session, one time.
-    filtered: Vec<usize>,
-    /// Smallest first, so that `pop` gives the biggest.
-    plain: Vec<usize>,
-}
-
-impl Waiting {
-    fn of(planned: &[Planned]) -> Waiting {
-        let (filtered, mut plain): (Vec<usize>, Vec<usize>) =
-            (0..planned.len()).rev().partition(|i| planned[*i].filter.is_some());
-        plain.sort_by_key(|i| planned[*i].estimated_rows);
-        Waiting { filtered, plain }
-    }
-}
-
 impl Download<'_> {
     /// Copies all tables; in the order of the profile.
     pub fn run(&self) -> Result<Vec<Stored>> {
-        let waiting = Mutex::new(Waiting::of(self.planned));
+        let turns = Turns::of(self.planned);
         let failed = Mutex::new(None);
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4).min(self.planned.len());
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         let mut stored: Vec<(usize, Stored)> = Vec::with_capacity(self.planned.len());
         std::thread::scope(|scope| {
-            let (waiting, failed) = (&waiting, &failed);
-            let threads: Vec<_> =
-                (0..workers).map(|n| scope.spawn(move || self.work(n == 0, waiting, failed))).collect();
+            let (turns, failed) = (&turns, &failed);
+            let threads: Vec<_> = (0..workers).map(|n| scope.spawn(move || self.work(n == 0, turns, failed))).collect();
             for thread in threads {
                 match thread.join() {
                     Ok(done) => stored.extend(done),
@@ -88,13 +72,18 @@ impl Download<'_> {
         Ok(stored.into_iter().map(|(_, table)| table).collect())
     }
 
-    fn work(&self, first: bool, waiting: &Mutex<Waiting>, failed: &Mutex<Option<Error>>) -> Vec<(usize, Stored)> {
+    fn work(&self, first: bool, turns: &Turns, failed: &Mutex<Option<Error>>) -> Vec<(usize, Stored)> {
         let mut done = Vec::new();
         let mut work = || {
             let mut client = self.join()?;
-            while let Some(place) = next(first, waiting).filter(|_| self.watched.going_on()) {
-                done.push((place, self.table(&mut client, place)?));
-                self.bar.inc(u64::try_from(self.planned[place].estimated_rows).unwrap_or(0).max(1));
+            while let Some(turn) = turns.next(first).filter(|_| self.watched.going_on()) {
+                match &turn.next {
+                    Next::Table(place) => {
+                        done.push((*place, self.table(&mut client, *place, turns)?));
+                        self.bar.inc(u64::try_from(self.planned[*place].estimated_rows).unwrap_or(0).max(1));
+                    }
+                    Next::Help(shared) => self.help(&mut client, shared)?,
+                }
             }
             Ok(())
         };
@@ -116,22 +105,54 @@ impl Download<'_> {
         Ok(client)
     }
 
-    fn table(&self, client: &mut Client, place: usize) -> Result<Stored> {
+    fn table(&self, client: &mut Client, place: usize, turns: &Turns) -> Result<Stored> {
         let planned = &self.planned[place];
+        let ranges = planned.ranges(client)?;
         // A plain COPY of a table is not planned; everything else is.
-        let queried = self.parent.is_some() || planned.described.partitioned || planned.number_key().is_none();
+        let queried = self.parent.is_some()
+            || ranges.is_some()
+            || planned.described.partitioned
+            || planned.number_key().is_none();
         let settings = match (&planned.filter, queried) {
             (Some(_), _) => self.own.clone(),
             (None, true) => self.own.naming(),
             (None, false) => Own::pinned(),
         };
         client.batch_execute(&settings.session()?).cannot(doing(planned))?;
-        let mut pieces = Pieces { download: self, client, planned, number: place + 1, settings, files: Vec::new() };
+        let ranges = ranges.map(Arc::new);
+        let mut pieces = Pieces { download: self, turns, client, planned, place, ranges, settings, files: Vec::new() };
         match self.parent {
             None => pieces.all_rows(),
             Some(parent) => pieces.changes(parent),
         }
     }
+
+    /// Reads some of a table that another worker has begun.
+    fn help(&self, client: &mut Client, shared: &Shared) -> Result<()> {
+        let planned = &self.planned[shared.place];
+        client.batch_execute(&shared.settings.session()?).cannot(doing(planned))?;
+        if self.ranges(client, shared)? { Ok(()) } else { Err(gone(planned)) }
+    }
+
+    /// Reads ranges as long as any are left. False when the sink takes no more.
+    fn ranges(&self, client: &mut Client, shared: &Shared) -> Result<bool> {
+        let planned = &self.planned[shared.place];
+        while let Some(range) = shared.ranges.take() {
+            if !self.watched.going_on() {
+                return Err(gone(planned));
+            }
+            let explain = |e: &tokio_postgres::Error| explain(e, planned, &doing(planned));
+            if !copy_into(client, &planned.copy_range(range)?, &shared.feed, &explain)? {
+                return Ok(false);
+            }
+            shared.ranges.done();
+        }
+        Ok(true)
+    }
+}
+
+fn gone(planned: &Planned) -> Error {
+    Error::unreachable(doing(planned), "another session of the snapshot was lost")
 }
 
 fn doing(planned: &Planned) -> String {
@@ -143,7 +164,11 @@ pub(super) struct Pieces<'a> {
     pub download: &'a Download<'a>,
     pub client: &'a mut Client,
     pub planned: &'a Planned,
-    number: usize,
+    turns: &'a Turns,
+    /// In the profile.
+    place: usize,
+    /// In which it is read, when it is big.
+    ranges: Option<Arc<Ranges>>,
     settings: Own,
     files: Vec<(String, String)>,
 }
@@ -151,10 +176,12 @@ pub(super) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The whole table.
     pub fn all_rows(&mut self) -> Result<Stored> {
-        let statement = self.planned.copy()?;
         let taken = self.download.census;
         let number = self.planned.number_key().filter(|_| taken);
-        let mut rows = self.rows("data", &statement, number)?;
+        let mut rows = match self.ranges.clone() {
+            Some(ranges) => self.rows_by_ranges("data", &ranges, number)?,
+            None => self.rows("data", &self.planned.copy()?, number)?,
+        };
         let census = match (number, rows.1.census.take()) {
             (Some(place), Some(census)) => {
                 Some(self.census(&Keys::Numbers(census), vec![self.planned.columns[place].clone()], None)?)
@@ -167,9 +194,38 @@ impl Pieces<'_> {
 
     /// What a COPY sends, into a new file below `folder`.
     pub fn rows(&mut self, folder: &str, statement: &str, key: Option<usize>) -> Result<(String, Written)> {
-        let doing = doing(self.planned);
         let (file, sink) = self.sink(folder, key);
-        let outcome = copy_into(self.client, statement, &sink, &|e| explain(e, self.planned, &doing));
+        let outcome = self.copy(statement, &sink.feed());
+        self.written(file, sink, outcome)
+    }
+
+    /// The rows of all ranges; others help.
+    fn rows_by_ranges(&mut self, folder: &str, ranges: &Arc<Ranges>, key: Option<usize>) -> Result<(String, Written)> {
+        let (file, sink) = self.sink(folder, key);
+        let outcome = self.by_ranges(ranges, &sink);
+        let written = self.written(file, sink, outcome)?;
+        // Each range has ended by now, or its worker has.
+        if ranges.are_all_read() { Ok(written) } else { Err(gone(self.planned)) }
+    }
+
+    fn by_ranges(&mut self, ranges: &Arc<Ranges>, sink: &Sink) -> Result<bool> {
+        if !self.copy(&self.planned.copy_header()?, &sink.feed())? {
+            return Ok(false);
+        }
+        let (place, settings) = (self.place, self.settings.clone());
+        let shared = Arc::new(Shared { place, ranges: Arc::clone(ranges), feed: sink.feed(), settings });
+        self.turns.open(Arc::clone(&shared));
+        let outcome = self.download.ranges(self.client, &shared);
+        self.turns.close(&shared);
+        outcome
+    }
+
+    fn copy(&mut self, statement: &str, feed: &Feed) -> Result<bool> {
+        copy_into(self.client, statement, feed, &|e| explain(e, self.planned, &doing(self.planned)))
+    }
+
+    /// Closes a file whose rows were read, or not.
+    fn written(&mut self, file: String, sink: Sink, outcome: Result<bool>) -> Result<(String, Written)> {
         if !matches!(outcome, Ok(true)) {
             // Now, while the session is open: closing it in the middle of a COPY would read the COPY to its end.
             self.download.watched.abandon();
@@ -177,6 +233,7 @@ impl Pieces<'_> {
         let written = sink.finish();
         // A failed disk is the reason even where the COPY was given up because of it.
         let whole = outcome?;
+        let doing = doing(self.planned);
         let written = written.cannot(doing.clone())?;
         if !whole {
             return Err(Error::failed(doing, "its file was closed before the table was read"));
@@ -189,7 +246,7 @@ impl Pieces<'_> {
     pub fn text(&mut self, folder: &str, text: Vec<u8>) -> Result<Part> {
         let (file, sink) = self.sink(folder, None);
         // What hindered it says the end.
-        let _ = sink.put(text);
+        let _ = sink.feed().put(text);
         let written = sink.finish().cannot(doing(self.planned))?;
         self.files.push((file.clone(), written.sha256));
         Ok(part(file, written.digested))
@@ -209,7 +266,7 @@ impl Pieces<'_> {
 
     fn sink(&self, folder: &str, key: Option<usize>) -> (String, Sink) {
         let Download { seal, compress, dir, .. } = self.download;
-        let file = sink::file_name(&self.planned.file(folder, self.number), seal, *compress);
+        let file = sink::file_name(&self.planned.file(folder, self.place + 1), seal, *compress);
         let sink = Sink::open_taking(dir.join(&file), (*seal).clone(), *compress, key);
         (file, sink)
     }
@@ -249,22 +306,16 @@ fn fail(failed: &Mutex<Option<Error>>, error: Error) {
     }
 }
 
-fn next(first: bool, waiting: &Mutex<Waiting>) -> Option<usize> {
-    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-    let filtered = if first { waiting.filtered.pop() } else { None };
-    filtered.or_else(|| waiting.plain.pop())
-}
-
-/// Reads what a COPY sends into the sink. False when the sink takes no more.
+/// Reads what a COPY sends into a sink. False when the sink takes no more.
 pub(super) fn copy_into(
     client: &mut Client,
     statement: &str,
-    sink: &Sink,
+    feed: &Feed,
     explain: &dyn Fn(&tokio_postgres::Error) -> Error,
 ) -> Result<bool> {
     let mut reader = client.copy_out(statement).map_err(|e| explain(&e))?;
     while let Some(block) = reader.block().map_err(|e| explain(&e))? {
-        if !sink.put(block) {
+        if !feed.put(block) {
             return Ok(false);
         }
     }
@@ -284,42 +335,5 @@ fn explain(error: &tokio_postgres::Error, planned: &Planned, doing: &str) -> Err
             .with_exit(Exit::Usage)
             .hint("mend `where` of this [[table]]; it is evaluated as `SELECT … FROM table WHERE (…)`."),
         _ => hint.into_iter().fold(told, Error::hint),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog;
-
-    fn planned(rows: i64, filter: bool) -> Planned {
-        let name = catalog::Name { schema: "s".to_owned(), name: "t".to_owned() };
-        let described = catalog::Table {
-            name,
-            partitioned: false,
-            parent: None,
-            owner: String::new(),
-            row_security: false,
-            estimated_rows: rows,
-            columns: Vec::new(),
-            uniques: Vec::new(),
-            foreign_keys: Vec::new(),
-            triggers: Vec::new(),
-        };
-        Planned {
-            described,
-            columns: Vec::new(),
-            filter: filter.then(|| "true".to_owned()),
-            estimated_rows: rows,
-            raised: false,
-        }
-    }
-
-    #[test]
-    fn the_first_worker_takes_all_filtered_tables_and_the_biggest_of_the_others_come_first() {
-        let tables = [planned(5, false), planned(1, true), planned(50, false), planned(9, true)];
-        let waiting = Mutex::new(Waiting::of(&tables));
-        let order: Vec<_> = [false, true, true, true, true].map(|first| next(first, &waiting)).to_vec();
-        assert_eq!(order, [Some(2), Some(1), Some(3), Some(0), None]);
     }
 }

@@ -90,7 +90,7 @@ fn content(dir: &Path, file: &str, expected: &Expected, seal: &Seal) -> Result<(
         std::io::ErrorKind::NotFound => "missing".to_owned(),
         _ => e.to_string(),
     })?;
-    let (mut digest, mut buffer) = (RecordDigest::and_whole(), vec![0; 1 << 18]);
+    let (mut digest, mut buffer) = (RecordDigest::like(expected.digest).and_whole(), vec![0; 1 << 18]);
     loop {
         match reader.read(&mut buffer).map_err(|e| format!("cannot be read: {e}"))? {
             0 => break,

@@ -6,6 +6,7 @@ mod damage;
 mod ends;
 mod keep;
 mod promises;
+mod together;
 
 use std::fs;
 use std::path::{Path, PathBuf};
