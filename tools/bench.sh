@@ -7,10 +7,16 @@
 #   HIS_PATIENTS=4000000   size of the reference HIS; 4 million patients have about 10 million rows
 #   HIS_RUNS=5             turns of each pair
 #   HIS_UNITS=100000       acts of the windows in the event that is brought back
+#   HIS_EVENTS=5           such events
 #   HIS_WORKS=             only the works whose name has this in it
 #   HIS_ROUNDS=51          round trips; 0: none
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+if [ $# -gt 0 ]; then
+    sed -n '2,/^set/{/^#/p}' "$0" >&2
+    exit 2
+fi
 
 if ! command -v pgcopydb >/dev/null 2>&1; then
     as_root=
@@ -25,7 +31,7 @@ if ! command -v pgcopydb >/dev/null 2>&1; then
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install pgcopydb </dev/null >&2
 fi
 
-export HIS_PATIENTS=${HIS_PATIENTS:-4000000} HIS_RUNS=${HIS_RUNS:-5} HIS_UNITS=${HIS_UNITS:-100000}
+export HIS_PATIENTS=${HIS_PATIENTS:-4000000} HIS_RUNS=${HIS_RUNS:-5} HIS_UNITS=${HIS_UNITS:-100000} HIS_EVENTS=${HIS_EVENTS:-5}
 HIS_BENCH_OUT=$(realpath -m "${HIS_BENCH_OUT:-docs/bench}")
 export HIS_BENCH_OUT
 cargo bench --locked --bench peers

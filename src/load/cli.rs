@@ -109,6 +109,11 @@ fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
     let plan = super::plan(site, id, accept)?;
     let mut steps: Vec<String> =
         plan.sweep.iter().map(|d| format!("drop '{d}', which an unfinished run left behind")).collect();
+    let drops = plan.superfluous.iter().map(|d| format!("drop '{d}', when its units are settled"));
+    let drops_first = plan.chain.from.is_none();
+    if drops_first {
+        steps.extend(drops.clone());
+    }
     let number = if let Some(there) = &plan.loaded {
         there.number
     } else {
@@ -125,9 +130,11 @@ fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Outcome> {
         let deltas = plan.chain.deltas.iter();
         steps
             .extend(deltas.map(|s| format!("bring generation {number} forward to snapshot {} {}", s.id, described(s))));
-        steps.extend(plan.superfluous.iter().map(|d| format!("drop '{d}', when its units are settled")));
         number
     };
+    if !drops_first {
+        steps.extend(drops);
+    }
     let text = if steps.is_empty() {
         format!("snapshot {} is loaded already, as generation {number}: nothing to do", plan.id)
     } else {

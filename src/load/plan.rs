@@ -23,7 +23,9 @@ pub struct Plan {
     pub sweep: Vec<String>,
     /// Highest generation number that any database on the standby has.
     pub highest_seen: u64,
-    /// Databases of generations that are needed no more after this load, if their units are settled.
+    /// The generation that would be opened now.
+    pub newest: Option<u64>,
+    /// Databases of generations that are needed no more, if their units are settled.
     pub superfluous: Vec<String>,
 }
 
@@ -94,12 +96,10 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
             guards::require_not_changed(&doing, site, &before, full, accept)?;
         }
     }
-    let superfluous = match &chain.from {
-        Some(_) => Vec::new(),
-        None => retire::superfluous(&all, standby.database(), highest_seen + 1),
-    };
+    let newest = newest.map(|g| g.number);
+    let superfluous = retire::superfluous(&all, standby.database(), newest.unwrap_or(0));
     let superfluous = superfluous.iter().map(|g| g.database.clone()).collect();
-    Ok(Plan { chain, id, rows, loaded, sweep, highest_seen, superfluous })
+    Ok(Plan { chain, id, rows, loaded, sweep, highest_seen, newest, superfluous })
 }
 
 /// The newest snapshot, for a database that replaces nothing.
@@ -115,7 +115,16 @@ pub fn of_restore(site: &Site, standby: &Server, id: Option<&str>) -> Result<Pla
     let chain = Chain::to(site, snapshot, None)?;
     chain.verify()?;
     require_server(standby)?;
-    Ok(Plan { chain, id, rows, loaded: None, sweep: Vec::new(), highest_seen: 0, superfluous: Vec::new() })
+    Ok(Plan {
+        chain,
+        id,
+        rows,
+        loaded: None,
+        sweep: Vec::new(),
+        highest_seen: 0,
+        newest: None,
+        superfluous: Vec::new(),
+    })
 }
 
 /// The snapshot is one that this version and this profile can load.

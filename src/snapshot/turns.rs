@@ -141,14 +141,14 @@ mod tests {
         let sink = Sink::open(dir.path().join("f"), Seal::default(), false);
         let own = turns.next(true).expect("the table");
         let helped = std::thread::scope(|scope| {
-            let helper = scope.spawn(move || match &turns.next(false).expect("something to do").next {
+            let other = scope.spawn(move || match &turns.next(false).expect("something to do").next {
                 Next::Help(shared) => std::iter::from_fn(|| shared.ranges.take()).count(),
                 Next::Table(_) => 0,
             });
             let ranges = Arc::new(Ranges::of(1500, 1).expect("a big table"));
             let shared = Arc::new(Shared { place: 0, ranges, feed: sink.feed(), settings: Own::pinned() });
             turns.open(Arc::clone(&shared));
-            let helped = helper.join().expect("it ends");
+            let helped = other.join().expect("it ends");
             turns.close(&shared);
             helped
         });

@@ -88,7 +88,9 @@ impl Report {
 
     /// What the works so far are done on.
     pub fn on(&mut self, ground: &Ground) {
-        self.size = format!("{} patients, {} rows", ground.patients, ground.rows);
+        let size = format!("{} patients, {} rows", ground.patients, ground.rows);
+        // The windows may have a smaller ground, the second.
+        self.size = if self.size.is_empty() { size } else { format!("{} (windows: {size})", self.size) };
     }
 
     pub fn add(&mut self, work: &'static Work, compared: Compared) {

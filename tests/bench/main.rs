@@ -24,6 +24,9 @@ mod works;
 use figures::Report;
 use ground::Ground;
 
+/// Patients of the HIS on which windows are measured.
+const MOST_FOR_WINDOWS: usize = 200_000;
+
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|e| panic!("{name} is '{text}': {e}")))
 }
@@ -33,11 +36,15 @@ fn main() {
     let runs = setting("HIS_RUNS", 5);
     let wanted = |work: &&works::Work| work.name.contains(&wanted);
     let mut report = Report::new(runs);
-    let on_the_ground: Vec<_> = works::ALL.iter().filter(wanted).collect();
-    if !on_the_ground.is_empty() {
-        let ground = Ground::new(setting("HIS_PATIENTS", 200_000));
+    let patients = setting("HIS_PATIENTS", 200_000);
+    for (works, patients) in [(works::ALL, patients), (works::OF_WINDOWS, patients.min(MOST_FOR_WINDOWS))] {
+        let works: Vec<_> = works.iter().filter(wanted).collect();
+        if works.is_empty() {
+            continue;
+        }
+        let ground = Ground::new(patients);
         report.on(&ground);
-        for work in on_the_ground {
+        for work in works {
             eprintln!("{}, against {}", work.name, work.against);
             let compared = (work.compare)(&ground, runs);
             eprintln!("  {}", compared.line());
