@@ -1,12 +1,13 @@
 //! Where a server is and how to connect: URLs of the profile, passwords, time limits.
 
+use super::hosts::{Wants, name_of, place_of, port_of};
 use super::session::Client;
 use super::tls::Tls;
 use super::{certificate, pgpass};
-use crate::error::{Cannot, Error, Exit, Result};
+use crate::error::{Cannot, Error, Result};
 use chrono::{DateTime, Utc};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -30,58 +31,18 @@ impl std::fmt::Display for Side {
 #[derive(Clone)]
 pub struct Server {
     pub side: Side,
-    config: Config,
+    pub(super) config: Config,
     application: String,
     options: &'static str,
     tls: Tls,
-    wants: Wants,
+    pub(super) wants: Wants,
 }
-
-/// Which of several hosts is meant: `target_session_attrs` of the URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wants {
-    Any,
-    /// The one that takes writes.
-    Primary,
-    /// One in recovery.
-    Replica,
-    /// One in recovery, else any.
-    ReplicaFirst,
-}
-
-impl Wants {
-    /// Several hosts without a word are those of a primary that fails over.
-    fn of(text: Option<&str>, several: bool) -> Option<Wants> {
-        match text {
-            None if several => Some(Wants::Primary),
-            None | Some("any") => Some(Wants::Any),
-            Some("read-write" | "primary") => Some(Wants::Primary),
-            Some("read-only" | "standby") => Some(Wants::Replica),
-            Some("prefer-standby") => Some(Wants::ReplicaFirst),
-            Some(_) => None,
-        }
-    }
-
-    /// As libpq's programs take it.
-    fn libpq(self) -> &'static str {
-        match self {
-            Wants::Any => "any",
-            Wants::Primary => "read-write",
-            Wants::Replica => "standby",
-            Wants::ReplicaFirst => "prefer-standby",
-        }
-    }
-}
-
-/// How long a host that has not answered yet is waited for once another one that fits has: two that both take writes are
-/// not to be told apart by who was faster.
-const OTHERS: Duration = Duration::from_millis(300);
 
 /// The oldest major version that is worked with: the tests pass there.
 const OLDEST: u32 = 14;
 
 /// A server that does not answer a connection attempt in this time counts as unreachable.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Settings of every session of ours: nothing of the HIS's own functions may be found by an unqualified name, a
 /// generation's read-only default must not stop us, and a local lock wait must not last for ever.
@@ -101,10 +62,19 @@ impl Server {
         let (text, mode) = take_parameter(&text, "sslmode");
         let (text, root) = take_parameter(&text, "sslrootcert");
         let (text, attributes) = take_parameter(&text, "target_session_attrs");
-        let config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
+        // In milliseconds, as every program of PostgreSQL reads it; the driver would take them for seconds.
+        let (text, unanswered) = take_parameter(&text, "tcp_user_timeout");
+        let mut config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             Error::usage(doing(), reason).hint("expected postgresql://user@host:port/database?sslmode=verify-full")
         })?;
+        if let Some(millis) = unanswered {
+            let limit = millis.parse().map(Duration::from_millis).map_err(|_| {
+                Error::usage(doing(), format!("tcp_user_timeout is '{millis}'"))
+                    .hint("expected a number of milliseconds.")
+            })?;
+            config.tcp_user_timeout(limit);
+        }
         let hosts = config.get_hosts().len();
         if hosts == 0 || (hosts > 1 && side == Side::Standby) {
             return Err(Error::usage(doing(), format!("it names {hosts} hosts, expected 1")).hint(
@@ -202,33 +172,13 @@ impl Server {
         self.hosts().iter().map(place_of).collect::<Vec<_>>().join(",")
     }
 
-    /// Each host by itself, in the order of the URL.
-    fn hosts(&self) -> Vec<Config> {
-        let all = self.config.get_hosts().iter().enumerate();
-        let one = |(n, host): (usize, &Host)| {
-            let mut config = self.config_without_place();
-            match host {
-                Host::Tcp(name) => config.host(name),
-                Host::Unix(path) => config.host_path(path),
-            };
-            let ports = self.config.get_ports();
-            config.port(ports.get(n).or(ports.first()).copied().unwrap_or(5432));
-            if let Some(address) = self.config.get_hostaddrs().get(n) {
-                config.hostaddr(*address);
-            }
-            config
-        };
-        all.map(one).collect()
-    }
-
-    /// Each host as a server by itself.
-    #[must_use]
-    pub fn each(&self) -> Vec<Server> {
-        self.hosts().into_iter().map(|config| Server { config, wants: Wants::Any, ..self.clone() }).collect()
+    /// The same at one place.
+    pub(super) fn at(&self, config: Config) -> Server {
+        Server { config, wants: Wants::Any, ..self.clone() }
     }
 
     /// Who logs in, and into which database.
-    fn config_without_place(&self) -> Config {
+    pub(super) fn config_without_place(&self) -> Config {
         let mut config = Config::new();
         config.dbname(self.database()).user(self.user());
         // What else the URL says of every session.
@@ -246,16 +196,6 @@ impl Server {
             config.password(password);
         }
         config
-    }
-
-    /// The same server, of several hosts the one that fits now and no other: for sessions that must all be of one server.
-    pub fn pinned(&self) -> Result<Server> {
-        let hosts = self.hosts();
-        if hosts.len() == 1 && self.wants == Wants::Any {
-            return Ok(self.clone());
-        }
-        let (_, at) = self.reach(self.database(), CONNECT_LIMIT)?;
-        Ok(Server { config: hosts[at].clone(), wants: Wants::Any, ..self.clone() })
     }
 
     /// How messages name it: `standby 'his' at db2:5432`. No user, no password.
@@ -280,60 +220,8 @@ impl Server {
         self.reach(database, limit).map(|(client, _)| client)
     }
 
-    /// A session, and on which of the hosts.
-    ///
-    /// All are asked at once: a frozen host must not use up the time in which another could answer. Two that both take
-    /// writes are a split that nobody here can mend, and are refused.
-    fn reach(&self, database: &str, limit: Duration) -> Result<(Client, usize)> {
-        let doing = || format!("connect to the {} '{database}' at {}", self.side, self.place());
-        let hosts = self.hosts();
-        let (send, receive) = mpsc::channel();
-        for (n, host) in hosts.iter().enumerate() {
-            let (send, host, server, database) = (send.clone(), host.clone(), self.clone(), database.to_owned());
-            std::thread::spawn(move || {
-                // Whoever asked may have found another host meanwhile.
-                let _ = send.send((n, server.open(host, &database, limit)));
-            });
-        }
-        drop(send);
-        let started = Instant::now();
-        let mut fits: Vec<(Client, usize)> = Vec::new();
-        let mut second: Vec<(Client, usize)> = Vec::new();
-        let mut refused: Vec<(usize, Error)> = Vec::new();
-        let mut patience = limit;
-        while fits.len() + second.len() + refused.len() < hosts.len() {
-            let Ok((n, answer)) = receive.recv_timeout(patience.saturating_sub(started.elapsed())) else { break };
-            match answer {
-                Ok((client, replica)) => match (self.wants, replica) {
-                    (Wants::Any, _) | (Wants::Primary, false) | (Wants::Replica | Wants::ReplicaFirst, true) => {
-                        fits.push((client, n));
-                        patience = patience.min(started.elapsed() + OTHERS);
-                    }
-                    (Wants::ReplicaFirst, false) => second.push((client, n)),
-                    (_, replica) => refused.push((n, Error::unreachable(doing(), unfit(replica)))),
-                },
-                Err(e) => refused.push((n, e)),
-            }
-        }
-        if self.wants == Wants::Primary && fits.len() > 1 {
-            let names: Vec<String> = fits.iter().map(|(_, n)| place_of(&hosts[*n])).collect();
-            return Err(Error::refused(doing(), format!("{} both take writes", names.join(" and "))).hint(
-                "two primaries have gone apart: stop the one that is not the primary any more before anything else is done.",
-            ));
-        }
-        fits.extend(second);
-        // Which host fitted first is chance; the order of the URL is not.
-        if let Some(best) = (0..fits.len()).min_by_key(|i| fits[*i].1) {
-            return Ok(fits.swap_remove(best));
-        }
-        let error = none_of(&hosts, refused, limit).restated(doing());
-        // A version that we do not work with does not become one by trying again.
-        let exit = if error.exit() == Exit::Refused { Exit::Refused } else { Exit::Unreachable };
-        Err(error.with_exit(exit))
-    }
-
     /// A session on one host, and whether that is a replica; not asked where it makes no difference.
-    fn open(&self, mut config: Config, database: &str, limit: Duration) -> Result<(Client, bool)> {
+    pub(super) fn open(&self, mut config: Config, database: &str, limit: Duration) -> Result<(Client, bool)> {
         config.dbname(database).application_name(&self.application).options(self.options);
         config.connect_timeout(limit).keepalives(true).keepalives_idle(Duration::from_secs(10));
         if config.get_password().is_none()
@@ -403,21 +291,6 @@ impl Server {
     }
 }
 
-fn name_of(host: &Host) -> String {
-    match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    }
-}
-
-fn port_of(host: &Config) -> u16 {
-    host.get_ports().first().copied().unwrap_or(5432)
-}
-
-fn place_of(host: &Config) -> String {
-    format!("{}:{}", host.get_hosts().first().map(name_of).unwrap_or_default(), port_of(host))
-}
-
 /// PostgreSQL 13 and older do not know a setting of our sessions, and much else that is needed.
 fn too_old(error: Error) -> Error {
     if !error.reason().contains("\"idle_session_timeout\"") {
@@ -430,36 +303,6 @@ fn too_old(error: Error) -> Error {
     .hint(format!(
         "PostgreSQL {OLDEST} and newer are worked with; upgrade that server, or point the URL at another one."
     ))
-}
-
-fn unfit(replica: bool) -> &'static str {
-    if replica { "it is a replica in recovery, which takes no writes" } else { "it is no replica" }
-}
-
-/// Why none of the hosts will do. One that turns us away is named last, where it is looked for: it is there.
-fn none_of(hosts: &[Config], mut refused: Vec<(usize, Error)>, limit: Duration) -> Error {
-    let silent = || Error::unreachable("connect", format!("no answer within {} s", limit.as_secs_f32()));
-    for n in 0..hosts.len() {
-        if !refused.iter().any(|(of, _)| *of == n) {
-            refused.push((n, silent()));
-        }
-    }
-    if let [_] = hosts {
-        return refused.pop().map_or_else(silent, |(_, e)| e);
-    }
-    let turns_away = |e: &Error| {
-        let text = e.reason();
-        text.rsplit_once("(SQLSTATE ")
-            .is_some_and(|(_, state)| !["57P", "08", "3D000"].iter().any(|s| state.starts_with(s)))
-    };
-    refused.sort_by_key(|(n, e)| (turns_away(e), *n));
-    let reasons: Vec<String> =
-        refused.iter().map(|(n, e)| format!("{}: {}", place_of(&hosts[*n]), e.reason())).collect();
-    let reason = Error::unreachable("connect", reasons.join("; "));
-    match refused.pop() {
-        Some((_, last)) if !last.hint_text().is_empty() => reason.hint(last.hint_text().to_owned()),
-        _ => reason,
-    }
 }
 
 /// Runs `work` in a thread of its own and waits at most `limit` for it. `None`: no answer; the thread is left behind,
@@ -487,10 +330,11 @@ pub(super) fn take_parameter(text: &str, name: &str) -> (String, Option<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Exit;
 
     #[test]
     fn what_a_url_says_of_every_session_holds_for_each_of_its_hosts() {
-        let url = "postgresql://u@a,b/d?tcp_user_timeout=5&keepalives_interval=3&keepalives_retries=2&channel_binding=require";
+        let url = "postgresql://u@a,b/d?tcp_user_timeout=5000&keepalives_interval=3&keepalives_retries=2&channel_binding=require";
         for host in Server::parse(Side::Primary, url).expect("a URL").each() {
             let config = &host.config;
             assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(5)));

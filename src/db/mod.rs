@@ -4,6 +4,7 @@ mod certificate;
 mod connect;
 mod console;
 mod copy;
+mod hosts;
 mod pgpass;
 pub mod programs;
 pub mod reason;

@@ -2,7 +2,7 @@
 //!
 //! Each move looks at both sides at once ([`primary_side`]), decides, makes a [`plan`] in words and carries it out:
 //! [`to_standby`], [`to_paper`], [`to_primary`]; what they share is in [`moves`]. Before anything else it ends whatever
-//! is in its way ([`precedence`]). [`fence`] keeps windows out of the primary and [`guard`] waits for one that is frozen;
+//! is in its way ([`precedence`]). [`fence`] keeps windows out of the primary (of its database by the [`connect_right`]) and [`guard`] waits for one that is frozen;
 //! [`open`] swaps, opens and closes on the standby; [`endpoint`] leads windows that come through a PgBouncer;
 //! [`lost`] is for a standby that cannot be reached, [`unmirrored`] for a
 //! mirror of the store that cannot be written.
@@ -12,6 +12,7 @@
 mod by_hand;
 mod choose;
 mod cli;
+mod connect_right;
 mod drill;
 mod endpoint;
 mod fence;
