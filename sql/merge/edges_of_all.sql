@@ -1,5 +1,6 @@
--- All dependence among the staged units, and the order of changes to one row that are no dependence but must not be turned round: of counters and of
+-- Sends all dependence among the staged units, and the order of changes to one row that are no dependence but must not be turned round: of counters and of
 -- other columns, and of a guarded column after what was written in view of it. Parameters: key_rules [rule].
+COPY (
 SELECT u, on_u FROM pg_temp.edge WHERE u <> on_u
 UNION
 SELECT u, before FROM (
@@ -10,3 +11,4 @@ SELECT u, before FROM (
 WHERE before <> u
 UNION
 SELECT min(g.u), r.u FROM pg_temp.refer r JOIN pg_temp.guarded g USING (rule, value) WHERE r.guard AND g.u > r.u GROUP BY r.u, r.rule, r.value
+) TO STDOUT

@@ -7,12 +7,12 @@
 use super::statements::{Statements, run};
 use super::target::Target;
 use crate::db::{Transaction, sql};
-use crate::error::{Cannot, Result};
+use crate::error::{Cannot, Error, Result};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 
 /// Units of one transaction, when documents allow it. Small enough that no window of the primary waits long for a row it
 /// shares with a chunk.
@@ -24,16 +24,10 @@ pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result
     let documents: bool = tx.query_one(crate::sql!("merge/has_documents.sql"), &[]).cannot(doing)?.get(0);
     let units = usize::try_from(last).unwrap_or(0);
     let chunks = if documents {
-        let mut edges: Vec<(u32, u32)> = Vec::new();
-        let key_rules: Vec<usize> = targets.iter().map(|t| t.key_rule).collect();
-        let text = sql::render(crate::sql!("merge/edges_of_all.sql"), context! { key_rules })?;
-        for row in tx.query(&text, &[]).cannot(doing)? {
-            let at = |column| u32::try_from(row.get::<_, i64>(column) - 1).unwrap_or(0);
-            edges.push((at(0), at(1)));
-        }
+        let edges = edges(tx, targets)?;
         cut(&order(&knots(units, &edges), &edges), UNITS)
     } else {
-        (0..units).map(|u| u / UNITS + 1).collect()
+        (0..units).map(|u| small(u / UNITS + 1)).collect()
     };
     tx.batch_execute(crate::sql!("merge/make_chunks.sql")).cannot(doing)?;
     let mut writer = tx.copy_in(crate::sql!("merge/copy_chunks.sql")).cannot(doing)?;
@@ -43,6 +37,27 @@ pub fn number(tx: &mut Transaction<'_>, last: i64, targets: &[Target]) -> Result
     writer.finish().cannot(doing)?;
     set(tx, targets)?;
     Ok(i32::try_from(chunks.iter().max().copied().unwrap_or(0)).unwrap_or(i32::MAX))
+}
+
+/// All dependence among the units, read as it comes: millions of rows at once would be hundreds of megabytes.
+fn edges(tx: &mut Transaction<'_>, targets: &[Target]) -> Result<Vec<(u32, u32)>> {
+    let doing = "put the units into an order";
+    let key_rules: Vec<usize> = targets.iter().map(|t| t.key_rule).collect();
+    let text = sql::render(crate::sql!("merge/edges_of_all.sql"), context! { key_rules })?;
+    let reader = BufReader::new(tx.copy_out(&text).cannot(doing)?);
+    let mut edges: Vec<(u32, u32)> = Vec::new();
+    for line in reader.lines() {
+        let line = line.cannot(doing)?;
+        let number = |text: &str| text.parse::<u32>().ok().and_then(|n| n.checked_sub(1));
+        let edge = line.split_once('\t').and_then(|(from, on)| Some((number(from)?, number(on)?)));
+        edges.push(edge.ok_or_else(|| Error::failed(doing, format!("'{line}' is no pair of units")))?);
+    }
+    Ok(edges)
+}
+
+/// Units, knots and edges are counted in 32 bits: half the memory, and no event has 4 thousand million of them.
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Notes the chunk of each unit, from a table of both, and finds the rows that a chunk changes several times.
@@ -55,61 +70,72 @@ pub fn set(to: &mut impl Statements, targets: &[Target]) -> Result<()> {
     Ok(())
 }
 
-/// Edges as lists: those of node `n` are `to[start[n]..start[n + 1]]`.
+/// Lists one after the other: that of node `n` is `to[start[n]..start[n + 1]]`.
 struct Graph {
-    start: Vec<usize>,
+    start: Vec<u32>,
     to: Vec<u32>,
 }
 
-fn graph(nodes: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Graph {
-    let mut start = vec![0; nodes + 1];
-    edges.clone().for_each(|(from, _)| start[from as usize + 1] += 1);
-    for n in 0..nodes {
-        start[n + 1] += start[n];
+impl Graph {
+    fn of(nodes: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Graph {
+        let mut start = vec![0; nodes + 1];
+        edges.clone().for_each(|(from, _)| start[from as usize + 1] += 1);
+        for n in 0..nodes {
+            start[n + 1] += start[n];
+        }
+        let (mut next, mut to) = (start.clone(), vec![0; start[nodes] as usize]);
+        for (from, target) in edges {
+            to[next[from as usize] as usize] = target;
+            next[from as usize] += 1;
+        }
+        Graph { start, to }
     }
-    let (mut next, mut to) = (start.clone(), vec![0; start[nodes]]);
-    for (from, target) in edges {
-        to[next[from as usize]] = target;
-        next[from as usize] += 1;
+
+    fn list(&self, node: u32) -> &[u32] {
+        &self.to[self.start[node as usize] as usize..self.start[node as usize + 1] as usize]
     }
-    Graph { start, to }
+
+    fn nodes(&self) -> u32 {
+        small(self.start.len() - 1)
+    }
 }
 
 /// The knot of each unit, by Tarjan's algorithm without recursion.
-fn knots(units: usize, edges: &[(u32, u32)]) -> Vec<usize> {
-    const NONE: usize = usize::MAX;
-    let graph = graph(units, edges.iter().copied());
+fn knots(units: usize, edges: &[(u32, u32)]) -> Vec<u32> {
+    const NONE: u32 = u32::MAX;
+    let graph = Graph::of(units, edges.iter().copied());
     let (mut index, mut low, mut knot) = (vec![NONE; units], vec![0; units], vec![NONE; units]);
     let (mut open, mut counter, mut found) = (Vec::new(), 0, 0);
-    for root in 0..units {
-        if index[root] != NONE {
+    for root in 0..graph.nodes() {
+        if index[root as usize] != NONE {
             continue;
         }
-        let mut path = vec![(root, graph.start[root])];
-        while let Some(&mut (node, ref mut edge)) = path.last_mut() {
+        let mut path = vec![(root, graph.start[root as usize])];
+        while let Some(&mut (unit, ref mut edge)) = path.last_mut() {
+            let node = unit as usize;
             if index[node] == NONE {
                 (index[node], low[node]) = (counter, counter);
                 counter += 1;
-                open.push(node);
+                open.push(unit);
             }
             if *edge < graph.start[node + 1] {
-                let to = graph.to[*edge] as usize;
+                let to = graph.to[*edge as usize];
                 *edge += 1;
-                if index[to] == NONE {
-                    path.push((to, graph.start[to]));
-                } else if knot[to] == NONE {
-                    low[node] = low[node].min(index[to]);
+                if index[to as usize] == NONE {
+                    path.push((to, graph.start[to as usize]));
+                } else if knot[to as usize] == NONE {
+                    low[node] = low[node].min(index[to as usize]);
                 }
                 continue;
             }
             path.pop();
             if let Some((parent, _)) = path.last() {
-                low[*parent] = low[*parent].min(low[node]);
+                low[*parent as usize] = low[*parent as usize].min(low[node]);
             }
             if low[node] == index[node] {
                 while let Some(member) = open.pop() {
-                    knot[member] = found;
-                    if member == node {
+                    knot[member as usize] = found;
+                    if member == unit {
                         break;
                     }
                 }
@@ -120,31 +146,30 @@ fn knots(units: usize, edges: &[(u32, u32)]) -> Vec<usize> {
     knot
 }
 
-/// The members of each knot, knots in an order in which each follows those it depends on.
-fn order(knot: &[usize], edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
-    let count = knot.iter().max().map_or(0, |k| k + 1);
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
-    knot.iter().enumerate().for_each(|(unit, k)| members[*k].push(unit));
+/// The units of each knot, knots in an order in which each follows those it depends on.
+fn order(knot: &[u32], edges: &[(u32, u32)]) -> Graph {
+    let count = knot.iter().max().map_or(0, |k| *k as usize + 1);
+    let members = Graph::of(count, (0..).zip(knot).map(|(unit, k)| (*k, unit)));
     let between = |(from, on): &(u32, u32)| {
         let (from, on) = (knot[*from as usize], knot[*on as usize]);
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        (from != on).then(|| (small(on), small(from)))
+        (from != on).then_some((on, from))
     };
-    let followers = graph(count, edges.iter().filter_map(between));
-    let mut waits = vec![0usize; count];
+    let followers = Graph::of(count, edges.iter().filter_map(between));
+    let mut waits = vec![0u32; count];
     followers.to.iter().for_each(|k| waits[*k as usize] += 1);
-    let mut ready: BinaryHeap<Reverse<(usize, usize)>> =
-        (0..count).filter(|k| waits[*k] == 0).map(|k| Reverse((members[k][0], k))).collect();
-    let mut ordered = Vec::with_capacity(count);
+    let first = |k: u32| members.list(k)[0];
+    let mut ready: BinaryHeap<Reverse<(u32, u32)>> =
+        (0..members.nodes()).filter(|k| waits[*k as usize] == 0).map(|k| Reverse((first(k), k))).collect();
+    let mut ordered = Graph { start: vec![0], to: Vec::with_capacity(knot.len()) };
     while let Some(Reverse((_, k))) = ready.pop() {
-        for follower in &followers.to[followers.start[k]..followers.start[k + 1]] {
-            let follower = *follower as usize;
-            waits[follower] -= 1;
-            if waits[follower] == 0 {
-                ready.push(Reverse((members[follower][0], follower)));
+        for follower in followers.list(k) {
+            waits[*follower as usize] -= 1;
+            if waits[*follower as usize] == 0 {
+                ready.push(Reverse((first(*follower), *follower)));
             }
         }
-        ordered.push(std::mem::take(&mut members[k]));
+        ordered.to.extend_from_slice(members.list(k));
+        ordered.start.push(small(ordered.to.len()));
     }
     ordered
 }
@@ -152,16 +177,16 @@ fn order(knot: &[usize], edges: &[(u32, u32)]) -> Vec<Vec<usize>> {
 /// The chunk of each unit, from 1: whole knots, `size` units or as many more as the last knot has. Up to twice as many are
 /// waited for a place where nothing earlier is left behind: official numbers are given chunk by chunk, and so follow the
 /// order of the units wherever no document is open across such a stretch.
-fn cut(knots: &[Vec<usize>], size: usize) -> Vec<usize> {
-    let mut chunks = vec![0; knots.iter().map(Vec::len).sum()];
+fn cut(knots: &Graph, size: usize) -> Vec<u32> {
+    let mut chunks = vec![0; knots.to.len()];
     let (mut chunk, mut filled, mut placed, mut end) = (1, 0, 0, 0);
-    for knot in knots {
+    for knot in (0..knots.nodes()).map(|k| knots.list(k)) {
         if filled >= 2 * size || filled >= size && placed == end {
             (chunk, filled) = (chunk + 1, 0);
         }
         for unit in knot {
-            chunks[*unit] = chunk;
-            end = end.max(unit + 1);
+            chunks[*unit as usize] = chunk;
+            end = end.max(*unit as usize + 1);
         }
         filled += knot.len();
         placed += knot.len();
@@ -173,7 +198,7 @@ fn cut(knots: &[Vec<usize>], size: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn chunks(units: usize, edges: &[(u32, u32)], size: usize) -> Vec<usize> {
+    fn chunks(units: usize, edges: &[(u32, u32)], size: usize) -> Vec<u32> {
         cut(&order(&knots(units, edges), edges), size)
     }
 
