@@ -3,3 +3,5 @@ SET work_mem = '64MB';
 SET jit = off;
 -- Whatever does not fit here is written to files and read again, for each chunk.
 SET temp_buffers = '256MB';
+-- What is staged is much alike, and is read as often for its statistics as for anything else.
+SET default_statistics_target = 20;
