@@ -4,7 +4,7 @@
 {% macro images() %}{% for k in key %}, s.o{{ k.i }}{% if not k.i in kept | map(attribute="i") | list %}, s.n{{ k.i }}{% endif %}{% endfor %}{% for c in kept %}, s.n{{ c.i }}{% endfor %}{% endmacro %}
 {% macro applied() %}
     FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x USING (u)
-    WHERE x.applied AND x.chunk = this_chunk AND NOT s.left_out
+    WHERE x.applied AND s.chunk = this_chunk AND x.chunk = this_chunk AND NOT s.left_out
       AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE (a.u, a.seq, a.table_no) = (s.u, s.seq, {{ no }}))
 {%- endmacro %}
 SELECT s.u, s.seq

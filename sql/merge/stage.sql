@@ -23,6 +23,7 @@ CREATE TEMPORARY TABLE edge (u bigint NOT NULL, on_u bigint NOT NULL, kind text 
 CREATE TEMPORARY TABLE amount (u bigint NOT NULL, table_name text NOT NULL, column_name text NOT NULL, amount numeric NOT NULL);
 CREATE TEMPORARY TABLE already (u bigint NOT NULL, seq bigint NOT NULL, table_no integer NOT NULL);
 CREATE TEMPORARY TABLE given (u bigint NOT NULL, seq bigint NOT NULL, table_no integer NOT NULL, column_name text NOT NULL, emergency text, official text);
+CREATE INDEX ON pg_temp.given (u);
 CREATE TEMPORARY TABLE hash (b integer NOT NULL, xid bigint NOT NULL, part numeric NOT NULL);
 -- take: what a person, or the table's policy, has decided; NULL while nobody has.
 CREATE TEMPORARY TABLE conflict (

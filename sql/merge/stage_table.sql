@@ -15,7 +15,6 @@ UPDATE pg_temp.stage_{{ no }} SET weak = NOT (changed && ARRAY[{% for k in key %
   rekeyed = ok <> nk
 WHERE op = 'U' AND (changed <@ ARRAY[{{ weak | join(", ") }}]::integer[] OR ok <> nk);
 CREATE INDEX ON pg_temp.stage_{{ no }} (u, seq);
-CREATE INDEX ON pg_temp.stage_{{ no }} (u) WHERE rekeyed;
 -- Branches of a UNION and not a list of values beside each row: a list is prepared anew for every row.
 INSERT INTO pg_temp.touch
 SELECT s.u, s.seq, {{ key_rule }}, s.ok, NOT s.weak, false, s.op = 'D' OR s.rekeyed FROM pg_temp.stage_{{ no }} s WHERE s.ok IS NOT NULL
