@@ -48,7 +48,7 @@ BEGIN
   SELECT {% for c in t.columns if c.data and not c.stamped %}s.n{{ c.i }}{{ ", " if not loop.last }}{% endfor %}{% for v in t.stamps %}, {{ v.value }}{% endfor %}
 
   FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x ON x.u = s.u
-  WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
+  WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'I' AND NOT s.left_out
     AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE a.u = s.u AND a.seq = s.seq AND a.table_no = {{ t.no }})
   ORDER BY s.u, s.seq;
 {% endfor %}

@@ -3,7 +3,7 @@
 WITH rows AS (
   SELECT s.u, s.seq{% for k in key %}, s.n{{ k.i }}{% endfor %}, {% if a.i %}s.n{{ a.i }}::text{% else %}NULL::text{% endif %} AS emergency
   FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
-  WHERE x.chunk = this_chunk AND x.applied AND s.op = 'I' AND NOT s.left_out
+  WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.applied AND s.op = 'I' AND NOT s.left_out
     AND NOT EXISTS (SELECT FROM pg_temp.already a WHERE (a.u, a.seq, a.table_no) = (s.u, s.seq, {{ no }}))
     AND EXISTS (SELECT FROM {{ table }} t WHERE {% for k in key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %})
     -- A row that a later unit takes away again needs no number.

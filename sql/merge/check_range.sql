@@ -11,7 +11,7 @@ BEGIN
   WITH s AS MATERIALIZED (
     SELECT s.op, s.changed{% for i in t.columns %}, s.n{{ i }}{% endfor %}
 
-    FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x USING (u) WHERE x.chunk = this_chunk AND x.applied AND NOT s.left_out)
+    FROM pg_temp.stage_{{ t.no }} s JOIN pg_temp.unit x USING (u) WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.applied AND NOT s.left_out)
   SELECT ARRAY[NOT EXISTS (SELECT FROM s){% for c in t.checks %},
 {{ c.holds }}{% endfor %}] INTO holds;
   IF NOT holds[1] THEN

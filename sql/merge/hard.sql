@@ -26,6 +26,6 @@ WITH RECURSIVE hard(u) AS (
   UNION
   SELECT e.u FROM hard JOIN pg_temp.edge e ON e.on_u = hard.u)
 UPDATE pg_temp.unit x SET hard = true FROM hard WHERE x.u = hard.u AND NOT x.hard;
-ANALYZE pg_temp.unit;
+ANALYZE pg_temp.unit (u, prior, status, hard, recorded, chunk);
 -- The few that are to be written into the ledger are found without reading all units for each chunk.
 CREATE INDEX ON pg_temp.unit (u) WHERE status IN ('held', 'rejected') AND NOT recorded;

@@ -13,7 +13,8 @@ UPDATE his_emergency.unit l SET status = o.status, linked = EXISTS (SELECT FROM 
 FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) WHERE x.prior = 'held' AND (l.event, l.generation, l.xid) = (x.event, x.generation, x.xid);
 INSERT INTO his_emergency.unit_money (event, generation, xid, table_name, column_name, amount)
 SELECT x.event, x.generation, x.xid, m.table_name, m.column_name, m.amount
-FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) JOIN pg_temp.amount m USING (u) WHERE x.prior IS NULL;
+FROM pg_temp.outcome o JOIN pg_temp.unit x USING (u) JOIN pg_temp.amount m USING (u) WHERE x.prior IS NULL
+ORDER BY x.event, x.generation, x.xid, m.table_name, m.column_name;
 -- A unit that was tried and does not fit tells of it in its row; what was found before is in the list of conflicts.
 INSERT INTO pg_temp.conflict (u, seq, table_no, kind, rule, reason, differ)
 SELECT x.u, x.at_seq, x.at_table, x.kind, 'tried', coalesce(x.reason, ''), '{}' FROM pg_temp.unit x

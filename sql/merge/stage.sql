@@ -23,7 +23,8 @@ CREATE TEMPORARY TABLE edge (u bigint NOT NULL, on_u bigint NOT NULL, kind text 
 CREATE TEMPORARY TABLE amount (u bigint NOT NULL, table_name text NOT NULL, column_name text NOT NULL, amount numeric NOT NULL);
 CREATE TEMPORARY TABLE already (u bigint NOT NULL, seq bigint NOT NULL, table_no integer NOT NULL);
 CREATE TEMPORARY TABLE given (u bigint NOT NULL, seq bigint NOT NULL, table_no integer NOT NULL, column_name text NOT NULL, emergency text, official text);
-CREATE TEMPORARY TABLE hash (u bigint NOT NULL, part numeric NOT NULL);
+CREATE INDEX ON pg_temp.given (u);
+CREATE TEMPORARY TABLE hash (b integer NOT NULL, xid bigint NOT NULL, part numeric NOT NULL);
 -- take: what a person, or the table's policy, has decided; NULL while nobody has.
 CREATE TEMPORARY TABLE conflict (
   u bigint NOT NULL, seq bigint, table_no integer, kind text NOT NULL, rule text NOT NULL, reason text NOT NULL, differ text[] NOT NULL, there text, take text, by_policy boolean NOT NULL DEFAULT false

@@ -1,5 +1,4 @@
--- The content of each unit as one number; a unit that the ledger knows with another is damage. No parameters.
-UPDATE pg_temp.unit u SET hash = h.hash FROM (SELECT u, sum(part)::text AS hash FROM pg_temp.hash GROUP BY u) h WHERE h.u = u.u;
+-- The content of each unit is one number; a unit that the ledger knows with another is damage. No parameters.
 DO $same$
 DECLARE
   other text := (SELECT name FROM pg_temp.unit WHERE known_hash IS NOT NULL AND b > 0 AND hash IS DISTINCT FROM known_hash ORDER BY u LIMIT 1);

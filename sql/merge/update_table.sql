@@ -20,7 +20,7 @@ BEGIN
     statements := statements || $piece$
   WITH wanted AS (
     SELECT s.*{% if stamps %}, x.event, x.batch{% endif %} FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND s.pass = this_pass AND NOT s.left_out AND s.changed = $piece$ || format('%L::integer[]', g.changed) || $piece$),
+    WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.op = 'U' AND s.pass = this_pass AND NOT s.left_out AND s.changed = $piece$ || format('%L::integer[]', g.changed) || $piece$),
   written AS (
     UPDATE {{ table }} AS t SET $piece$ || sets || $piece${% for v in stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}
 
@@ -34,7 +34,7 @@ $piece$;
   END LOOP;
   IF statements <> '' THEN
     statements := $piece$
-  SELECT coalesce(max(s.pass), 1) INTO passes FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u WHERE s.pass > 1 AND x.chunk = this_chunk;
+  SELECT coalesce(max(s.pass), 1) INTO passes FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u WHERE s.pass > 1 AND s.chunk = this_chunk AND x.chunk = this_chunk;
   FOR this_pass IN 1..passes LOOP$piece$ || statements || $piece$
   END LOOP;
 $piece$;
@@ -59,7 +59,7 @@ $piece$;
     SELECT {% for k in key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}$piece$ || wanted || $piece${% if stamps %}, (array_agg(x.event ORDER BY s.u DESC))[1] AS event, max(x.batch) AS batch{% endif %}
 
     FROM pg_temp.stage_{{ no }} s JOIN pg_temp.unit x ON x.u = s.u
-    WHERE x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
+    WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.status = 'new' AND NOT x.hard AND s.weak AND NOT s.left_out
     GROUP BY {% for k in key %}s.o{{ k.i }}{{ ", " if not loop.last }}{% endfor %}),
   written AS (
     UPDATE {{ table }} AS t SET $piece$ || sets || $piece${% for v in stamps %}, {{ v.name | id }} = {{ v.value }}{% endfor %}

@@ -76,13 +76,16 @@ pub fn run(site: &Site, last: bool) -> Result<Exported> {
     }
     let mut export = Export { site, generation, current: event.epoch, drill: false };
     let mut made = export.again(&mut client)?;
+    let remade = made.len();
     for epoch in export.epochs(&mut client)? {
         let id = queue::event_id(&site.profile.site.code, epoch);
         made.extend(export.new_batch(&mut client, &id, epoch, false)?);
     }
     let closed = if last { export.close(&mut client, &event.id, &mut made)? } else { false };
-    // Where nothing but scratch tables was written there is no batch.
-    standby::columns::remember(site, &mut client)?;
+    if made.len() == remade {
+        // Where nothing but scratch tables was written there is no batch.
+        standby::columns::remember(site, &mut client)?;
+    }
     Ok(Exported { event: Some(event.id), batches: made, closed })
 }
 
@@ -153,8 +156,8 @@ impl Export<'_> {
                 crate::sql!("export/choose_again.sql"),
                 context! { tables, event => event.clone(), batch => number },
             )?;
-            tx.batch_execute(&choose).cannot("choose the units of the batch")?;
-            let files = write::files(&mut tx, self, &dir, &event)?;
+            let chosen = write::choose(&mut tx, &choose)?;
+            let files = write::files(&mut tx, self, &dir, &event, &chosen)?;
             tx.commit().cannot("read the queue")?;
             let same = files.tables.iter().map(|t| &t.sha256).eq(manifest.tables.iter().map(|t| &t.sha256));
             let sums = write::finish(self.seal(), &dir, &self.name(&event, number), files.sums, &text)?;
@@ -204,20 +207,29 @@ impl Export<'_> {
         Ok(true)
     }
 
-    /// Epochs that still have units in no batch: the current event's, and after a lost standby came back, an earlier one's.
+    /// The current event's epoch, and after a lost standby came back, those of earlier ones that still have units in no batch.
     fn epochs(&self, client: &mut Client) -> Result<Vec<u64>> {
-        let tables: Vec<i32> = standby::captured(client)?.iter().map(|t| t.no).collect();
-        if tables.is_empty() {
-            return Ok(Vec::new());
-        }
-        let text = sql::render(crate::sql!("export/epochs.sql"), context! { tables })?;
-        let current = i64::try_from(self.current).unwrap_or(i64::MAX);
-        let rows = client.query(&text, &[&current]).cannot("look for units to export")?;
-        Ok(rows.iter().map(|r| u64::try_from(r.get::<_, i64>(0)).unwrap_or(0)).collect())
+        let rows = client.query(crate::sql!("export/epochs.sql"), &[]).cannot("look for units to export")?;
+        let mut epochs: Vec<u64> = rows.iter().map(|r| u64::try_from(r.get::<_, i64>(0)).unwrap_or(0)).collect();
+        epochs.push(self.current);
+        epochs.sort_unstable();
+        epochs.dedup();
+        Ok(epochs)
     }
 
     /// Makes the next batch of an event; `None` when there is nothing to put in and no closing record to write.
     fn new_batch(&mut self, client: &mut Client, event: &str, epoch: u64, closing: bool) -> Result<Option<Made>> {
+        let mut tx = write::begin(client)?;
+        let tables: Vec<i32> = standby::captured(&mut tx)?.iter().map(|t| t.no).collect();
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let choose =
+            sql::render(crate::sql!("export/choose_new.sql"), context! { tables, epoch, current => self.current })?;
+        let chosen = write::choose(&mut tx, &choose)?;
+        if chosen.units == 0 && !closing {
+            return Ok(None);
+        }
         let (chain, broken) = queue::chain(&self.site.store, event)?;
         if let Some(error) = broken {
             return Err(error);
@@ -232,20 +244,7 @@ impl Export<'_> {
         }
         let number = before.map_or(1, |b| b.manifest.batch + 1);
         let dir = self.dir(event, number);
-        let mut tx = write::begin(client)?;
-        let tables: Vec<i32> = standby::captured(&mut tx)?.iter().map(|t| t.no).collect();
-        if tables.is_empty() {
-            return Ok(None);
-        }
-        let choose =
-            sql::render(crate::sql!("export/choose_new.sql"), context! { tables, epoch, current => self.current })?;
-        tx.batch_execute(&choose).cannot("choose the units to export")?;
-        let files = write::files(&mut tx, self, &dir, event)?;
-        if files.totals.units == 0 && !closing {
-            drop(tx);
-            durable::remove_dir(&durable::sibling(&dir)).cannot("remove the empty batch")?;
-            return Ok(None);
-        }
+        let files = write::files(&mut tx, self, &dir, event, &chosen)?;
         let closing = if closing { Some(self.closing(&mut tx, epoch, &chain, number)?) } else { None };
         let manifest = write::manifest(self, &mut tx, event, epoch, number, before, &files, closing)?;
         let text = serde_json::to_string_pretty(&manifest).cannot("write the manifest")? + "\n";

@@ -36,11 +36,36 @@ pub(super) fn begin(client: &mut Client) -> Result<Transaction<'_>> {
     let begun = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start();
     let mut tx = begun.cannot("read the queue")?;
     tx.batch_execute(crate::sql!("export/pins.sql")).cannot("read the queue")?;
+    tx.batch_execute(crate::sql!("export/memory.sql")).cannot("read the queue")?;
     Ok(tx)
 }
 
+/// The units of a batch, and where the queue has them.
+pub(super) struct Chosen {
+    pub units: u64,
+    rows: u64,
+    /// Queue number of their first change.
+    first: i64,
+    /// From there on the queue has nothing but them, so that nothing need be picked out.
+    alone: bool,
+}
+
+/// Chooses the units of a batch by `how`, a statement that says of every unit of the queue whether it is one.
+pub(super) fn choose(tx: &mut Transaction<'_>, how: &str) -> Result<Chosen> {
+    tx.batch_execute(how).cannot("choose the units to export")?;
+    tx.batch_execute(crate::sql!("export/chosen.sql")).cannot("choose the units to export")?;
+    let row = tx.query_one(crate::sql!("export/totals.sql"), &[]).cannot("count the units")?;
+    Ok(Chosen { units: count(row.get(0)), rows: count(row.get(1)), first: row.get(2), alone: row.get(3) })
+}
+
 /// Writes the chosen units' changes, one CSV a table, into the unfinished directory of `dir`.
-pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, event: &str) -> Result<Files> {
+pub(super) fn files(
+    tx: &mut Transaction<'_>,
+    export: &Export<'_>,
+    dir: &Path,
+    event: &str,
+    chosen: &Chosen,
+) -> Result<Files> {
     let (unfinished, seal) = (durable::sibling(dir), export.site.store.seal());
     let doing = || format!("write the batch '{}'", dir.display());
     if let Some(parent) = dir.parent() {
@@ -48,15 +73,14 @@ pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, e
     }
     durable::remove_dir(&unfinished).cannot(doing())?;
     durable::make_dir(&unfinished).cannot(doing())?;
-    let row = tx.query_one(crate::sql!("export/totals.sql"), &[]).cannot("count the units")?;
     let mut files = Files {
         tables: Vec::new(),
-        totals: Totals { units: count(row.get(0)), rows: count(row.get(1)), money: Vec::new() },
+        totals: Totals { units: chosen.units, rows: chosen.rows, money: Vec::new() },
         sums: BTreeMap::new(),
     };
     if files.totals.units > 0 {
         for table in standby::captured(tx)? {
-            one_table(tx, seal, &unfinished, &table, &mut files)?;
+            one_table(tx, seal, &unfinished, &table, chosen, &mut files)?;
         }
     }
     let text =
@@ -66,7 +90,14 @@ pub(super) fn files(tx: &mut Transaction<'_>, export: &Export<'_>, dir: &Path, e
     Ok(files)
 }
 
-fn one_table(tx: &mut Transaction<'_>, seal: &Seal, dir: &Path, table: &Captured, files: &mut Files) -> Result<()> {
+fn one_table(
+    tx: &mut Transaction<'_>,
+    seal: &Seal,
+    dir: &Path,
+    table: &Captured,
+    chosen: &Chosen,
+    files: &mut Files,
+) -> Result<()> {
     // The header is ours: a column alias is cut at 63 bytes, and a name may be that long without its prefix.
     let mut header = csv::WriterBuilder::new().from_writer(Vec::new());
     let images = ["old.", "new."].iter().flat_map(|p| table.columns.iter().map(move |c| format!("{p}{c}")));
@@ -75,18 +106,18 @@ fn one_table(tx: &mut Transaction<'_>, seal: &Seal, dir: &Path, table: &Captured
     let header = header.into_inner().map_err(|e| Error::failed("write the header of a batch file", e))?;
     let header = String::from_utf8_lossy(&header).into_owned();
 
-    let text =
-        sql::render(crate::sql!("export/copy_table.sql"), context! { no => table.no, width => table.columns.len() })?;
+    let (first, alone) = (chosen.first, chosen.alone);
+    let text = sql::render(
+        crate::sql!("export/copy_table.sql"),
+        context! { no => table.no, width => table.columns.len(), first, alone },
+    )?;
     let file = seal.name(&format!("{:04}_{}.csv", table.no, file_part(&table.table.to_string())));
     let copied = copy(tx, &text, seal, &dir.join(&file), &header)?;
     if copied.rows == 0 {
         return std::fs::remove_file(dir.join(&file)).cannot(format!("remove the empty '{file}'"));
     }
     files.sums.insert(file.clone(), copied.stored);
-    for column in &table.money {
-        let text = money_query(table, column, context! { chosen => true })?;
-        files.totals.money.push(money_of(tx, table, column, &text)?);
-    }
+    files.totals.money.extend(money(tx, table, context! { chosen => true, first, alone })?);
     let columns = table.columns.iter().zip(&table.types);
     files.tables.push(batch::Table {
         table: table.table.clone(),
@@ -112,17 +143,21 @@ struct Copied {
 fn copy(tx: &mut Transaction<'_>, text: &str, seal: &Seal, path: &Path, header: &str) -> Result<Copied> {
     let doing = || format!("write '{}'", path.display());
     let mut file = seal.create(path).cannot(doing())?;
-    let mut hash = Sha256::new();
-    file.write_all(header.as_bytes()).cannot(doing())?;
-    hash.update(header.as_bytes());
+    // What is stored as it came is hashed as it is stored.
+    let mut hash = if seal.name("").is_empty() { None } else { Some(Sha256::new()) };
+    let mut put = |bytes: &[u8]| {
+        hash.iter_mut().for_each(|hash| hash.update(bytes));
+        file.write_all(bytes).cannot(doing())
+    };
+    put(header.as_bytes())?;
     let mut reader = tx.copy_out(text).cannot("read the queue")?;
     let (mut rows, mut records) = (0, Records::after_header());
     while let Some(block) = reader.block().cannot("read the queue")? {
         records.push(&block, |_| rows += 1);
-        hash.update(&block);
-        file.write_all(&block).cannot(doing())?;
+        put(&block)?;
     }
-    Ok(Copied { rows, sha256: hex(&hash.finalize()), stored: file.finish().cannot(doing())? })
+    let stored = file.finish().cannot(doing())?;
+    Ok(Copied { rows, sha256: hash.map_or_else(|| stored.clone(), |hash| hex(&hash.finalize())), stored })
 }
 
 #[expect(clippy::too_many_arguments, reason = "a manifest says everything about a batch")]
@@ -195,28 +230,32 @@ pub(super) fn event_totals(tx: &mut Transaction<'_>, epoch: u64, current: u64) -
     let row = tx.query_one(&text, &[]).cannot("count what the event captured")?;
     let mut totals = Totals { units: count(row.get(0)), rows: count(row.get(1)), money: Vec::new() };
     for table in &captured {
-        for column in &table.money {
-            let text = money_query(table, column, context! { chosen => false, epoch, current })?;
-            totals.money.push(money_of(tx, table, column, &text)?);
-        }
+        totals.money.extend(money(tx, table, context! { chosen => false, epoch, current })?);
     }
     Ok(totals)
 }
 
-fn money_query(table: &Captured, column: &str, more: minijinja::Value) -> Result<String> {
-    let at = table.columns.iter().position(|c| c == column).ok_or_else(|| {
-        Error::usage(format!("sum the money column '{column}' of '{}'", table.table), "it is not captured")
-    })?;
-    let (old, new) = (format!("c.o{}", at + 1), format!("c.n{}", at + 1));
-    let difference = money::difference(&table.types[at], &old, &new);
-    sql::render(crate::sql!("export/money.sql"), context! { no => table.no, difference, ..more })
-}
-
-fn money_of(tx: &mut Transaction<'_>, table: &Captured, column: &str, text: &str) -> Result<Money> {
-    let doing = || format!("sum the money column '{column}' of '{}'", table.table);
-    let row = tx.query_one(text, &[]).cannot(doing())?;
-    let sum: Decimal = row.get::<_, &str>(0).parse().map_err(|e| Error::failed(doing(), e))?;
-    Ok(Money { table: table.table.to_string(), column: column.to_owned(), sum })
+/// Sums of the money columns of one table, over the rows that `which` says.
+fn money(tx: &mut Transaction<'_>, table: &Captured, which: minijinja::Value) -> Result<Vec<Money>> {
+    if table.money.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = || format!("sum the money columns of '{}'", table.table);
+    let difference = |column: &String| {
+        let at = table.columns.iter().position(|c| c == column).ok_or_else(|| {
+            Error::usage(format!("sum the money column '{column}' of '{}'", table.table), "it is not captured")
+        })?;
+        let (old, new) = (format!("c.o{}", at + 1), format!("c.n{}", at + 1));
+        Ok(money::difference(&table.types[at], &old, &new))
+    };
+    let differences = table.money.iter().map(difference).collect::<Result<Vec<String>>>()?;
+    let text = sql::render(crate::sql!("export/money.sql"), context! { no => table.no, differences, ..which })?;
+    let row = tx.query_one(&text, &[]).cannot(doing())?;
+    let sum = |(at, column): (usize, &String)| {
+        let sum: Decimal = row.get::<_, &str>(at).parse().map_err(|e| Error::failed(doing(), e))?;
+        Ok(Money { table: table.table.to_string(), column: column.clone(), sum })
+    };
+    table.money.iter().enumerate().map(sum).collect()
 }
 
 /// A table's name as part of a file name: nothing but letters, digits, dots and underscores.

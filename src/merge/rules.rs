@@ -27,6 +27,8 @@ pub struct Rule {
     pub new: String,
     /// Each change of the row counts, not only that of the value: something is part of the row by this rule.
     pub document: bool,
+    /// As [`deciding`] says.
+    pub columns: Vec<usize>,
 }
 
 /// A reference to a captured table: its value in both images of `s`, under the rule of what it references.
@@ -37,6 +39,8 @@ pub struct Refer {
     pub new: String,
     pub document: bool,
     pub guard: bool,
+    /// As [`deciding`] says.
+    pub columns: Vec<usize>,
 }
 
 /// A foreign key of the table.
@@ -82,6 +86,8 @@ pub struct Unique {
     pub predicate: Option<String>,
     pub old: String,
     pub new: String,
+    /// As [`deciding`] says; none of a rule with expressions or a predicate.
+    pub deciding: Vec<usize>,
 }
 
 /// A parent whose columns must be as the standby knew them.
@@ -192,6 +198,13 @@ fn named_value(target: &Target, image: char, keys: &[String], predicate: Option<
     )
 }
 
+/// Positions of the columns without a change of which a value over `columns` stays as it is; empty when that cannot be told by
+/// what is noted as changed, which leaves generated columns out.
+fn deciding(target: &Target, columns: &[Key]) -> Vec<usize> {
+    let noted = columns.iter().all(|k| target.columns.iter().any(|c| c.i == k.i && c.data));
+    if noted { columns.iter().map(|k| k.i).collect() } else { Vec::new() }
+}
+
 fn types(table: &catalog::Table, columns: &[String]) -> Vec<String> {
     columns.iter().map(|c| table.column(c).map_or_else(String::new, |c| c.base_type.clone())).collect()
 }
@@ -222,7 +235,9 @@ pub fn connect(
             if document {
                 rules.documents.push(rule);
             }
-            target.refers.push(Refer { rule, old, new: new.clone(), document, guard: watched.is_some() });
+            let deciding = deciding(target, &columns);
+            let guard = watched.is_some();
+            target.refers.push(Refer { rule, old, new: new.clone(), document, guard, columns: deciding });
         }
         if let Some((column, list)) = watched {
             rules.watched.push((rule, to.clone(), key.to_columns.clone(), list.clone()));
@@ -273,10 +288,10 @@ pub fn connect(
         } else {
             rules.of(&target.of, std::slice::from_ref(&unique.name))
         };
-        let (old, new) = match target.keys(&unique.columns).filter(|_| unique.plain) {
+        let (old, new, deciding) = match target.keys(&unique.columns).filter(|_| unique.plain) {
             Some(columns) => {
                 let types: Vec<String> = columns.iter().map(|c| c.type_name.clone()).collect();
-                (value('o', &columns, &types), value('n', &columns, &types))
+                (value('o', &columns, &types), value('n', &columns, &types), deciding(target, &columns))
             }
             // An expression may be over a column that is not captured: found by trying.
             None if unique.plain || unique.keys.is_empty() || target.columns.len() < described.columns.len() => {
@@ -284,7 +299,7 @@ pub fn connect(
             }
             None => {
                 let of = |image| named_value(target, image, &unique.keys, unique.predicate.as_deref());
-                (of('o'), of('n'))
+                (of('o'), of('n'), Vec::new())
             }
         };
         target.uniques.push(Unique {
@@ -294,6 +309,7 @@ pub fn connect(
             predicate: unique.predicate.clone(),
             old,
             new,
+            deciding,
         });
     }
 }
@@ -342,6 +358,7 @@ pub fn finish(target: &mut Target, rules: &Rules, catalog: &Catalog) {
             old: u.old.clone(),
             new: u.new.clone(),
             document: rules.documents.contains(&u.rule),
+            columns: u.deciding.clone(),
         })
         .collect();
     for (number, (table, columns)) in (1..).zip(&rules.known) {
@@ -357,10 +374,17 @@ pub fn finish(target: &mut Target, rules: &Rules, catalog: &Catalog) {
                 old: value('o', &columns, &types),
                 new: value('n', &columns, &types),
                 document,
+                columns: deciding(target, &columns),
             });
         }
     }
     target.rules = list;
+    let referencing = target.references.iter().flat_map(|r| &r.columns);
+    let referenced = target.referenced_by.iter().flat_map(|r| &r.columns);
+    let mut joined: Vec<usize> = target.key.iter().chain(referencing).chain(referenced).map(|k| k.i).collect();
+    joined.sort_unstable();
+    joined.dedup();
+    target.joined = joined;
     for (rule, table, columns, watched) in &rules.watched {
         if *table == target.of
             && let (Some(keys), Some(watched)) = (target.keys(columns), target.keys(watched))

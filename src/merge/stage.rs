@@ -92,11 +92,11 @@ pub fn arrange(to: &mut impl Statements, targets: &[Target], backfill: Option<&s
     let doing = "stage the units to be merged";
     let waiting = context! { tables => Value::from(Serde(targets)), backfill };
     run(to, crate::sql!("merge/stage_waiting.sql"), waiting, doing)?;
-    to.take(crate::sql!("merge/order_units.sql"), doing)?;
     // The content is what the batches have, before any decision changes it.
     for target in targets {
         run(to, crate::sql!("merge/hash_table.sql"), Value::from(Serde(target)), doing)?;
     }
+    to.take(crate::sql!("merge/order_units.sql"), doing)?;
     to.take(crate::sql!("merge/unit_hash.sql"), "merge the units of the batches")?;
     link::repoint(to, targets)?;
     for target in targets {

@@ -67,6 +67,8 @@ pub struct Target {
     pub columns: Vec<Column>,
     pub key: Vec<Key>,
     pub weak: Vec<usize>,
+    /// Columns by which the table is joined with itself and with others.
+    pub joined: Vec<usize>,
     pub key_rule: usize,
     /// The key as a number, of the old and of the new image of `s`, and of a row `t` of the primary.
     pub key_old: String,
@@ -164,6 +166,7 @@ fn target(no: usize, table: &Shape, catalog: &Catalog, profile: &Profile, rules:
         columns,
         key: Vec::new(),
         weak,
+        joined: Vec::new(),
         key_rule: rules.of(name, &table.key),
         key_old: String::new(),
         key_new: String::new(),

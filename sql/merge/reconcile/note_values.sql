@@ -11,7 +11,10 @@ BEGIN
   JOIN {{ t.table }} t ON {% for k in t.key %}t.{{ k.name | id }} = s.n{{ k.i }}{{ " AND " if not loop.last }}{% endfor %}
 
   CROSS JOIN LATERAL (VALUES {% for v in t["values"] %}({{ v.i }}, {{ v.name | lit }}, {{ v.new }}, {{ v.there }}){{ ", " if not loop.last }}{% endfor %}) v (i, name, ours, there)
-  WHERE x.chunk = this_chunk AND x.status = 'new' AND x.applied AND s.op = 'U' AND NOT s.left_out AND NOT (v.i = ANY (s.changed)) AND v.ours <> v.there
+  WHERE s.chunk = this_chunk AND x.chunk = this_chunk AND x.status = 'new' AND x.applied AND s.op = 'U' AND NOT s.left_out
+    -- What is told of one row in a list is prepared anew for every row, and few rows have anything to tell.
+    AND ({% for v in t["values"] %}{{ v.new }} <> {{ v.there }}{{ " OR " if not loop.last }}{% endfor %})
+    AND NOT (v.i = ANY (s.changed)) AND v.ours <> v.there
   ON CONFLICT DO NOTHING;
 {% endfor %}
 END
