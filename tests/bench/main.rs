@@ -21,8 +21,9 @@ mod ground;
 mod windows;
 mod works;
 
-use figures::Report;
+use figures::{Compared, Report};
 use ground::Ground;
+use works::Work;
 
 /// Patients of the HIS on which windows are measured.
 const MOST_FOR_WINDOWS: usize = 200_000;
@@ -37,29 +38,41 @@ fn main() {
     let wanted = |work: &&works::Work| work.name.contains(&wanted);
     let mut report = Report::new(runs);
     let patients = setting("HIS_PATIENTS", 200_000);
-    for (works, patients) in [(works::ALL, patients), (works::OF_WINDOWS, patients.min(MOST_FOR_WINDOWS))] {
-        let works: Vec<_> = works.iter().filter(wanted).collect();
-        if works.is_empty() {
-            continue;
-        }
+    let cycle = works::OF_A_CYCLE.iter().any(|w| wanted(&w));
+    if cycle || works::ALL.iter().any(|w| wanted(&w)) {
         let ground = Ground::new(patients);
         report.on(&ground);
-        for work in works {
-            eprintln!("{}, against {}", work.name, work.against);
-            let compared = (work.compare)(&ground, runs);
-            eprintln!("  {}", compared.line());
-            report.add(work, compared);
+        each(&mut report, &ground, works::ALL.iter().filter(wanted), runs);
+        if cycle {
+            together(&mut report, &works::OF_A_CYCLE, works::cycles(&ground, runs));
         }
+    }
+    if works::OF_WINDOWS.iter().any(|w| wanted(&w)) {
+        let ground = Ground::new(patients.min(MOST_FOR_WINDOWS));
+        report.on(&ground);
+        each(&mut report, &ground, works::OF_WINDOWS.iter().filter(wanted), runs);
     }
     if works::OF_AN_EVENT.iter().any(|w| wanted(&w)) {
         let compared = event::compare(setting("HIS_UNITS", 20_000), setting("HIS_EVENTS", 1));
-        for (work, compared) in works::OF_AN_EVENT.iter().zip(compared) {
-            eprintln!("{}, against {}\n  {}", work.name, work.against, compared.line());
-            report.add(work, compared);
-        }
+        together(&mut report, &works::OF_AN_EVENT, compared);
     }
     println!("{}", report.table());
     if let Some(out) = std::env::var_os("HIS_BENCH_OUT") {
         report.write(out.as_ref());
     }
+}
+
+fn each(report: &mut Report, ground: &Ground, works: impl Iterator<Item = &'static Work>, runs: usize) {
+    for work in works {
+        told(report, work, (work.compare)(ground, runs));
+    }
+}
+
+fn together(report: &mut Report, works: &'static [Work; 3], compared: [Compared; 3]) {
+    works.iter().zip(compared).for_each(|(work, compared)| told(report, work, compared));
+}
+
+fn told(report: &mut Report, work: &'static Work, compared: Compared) {
+    eprintln!("{}, against {}\n  {}", work.name, work.against, compared.line());
+    report.add(work, compared);
 }

@@ -35,9 +35,13 @@ pub const ALL: &[Work] = &[
     Work {
         name: "full snapshot, zstd", against: "pg_dump -Fd -j2 (gzip)", target: "≤ 0.5", compare: snapshot_packed
     },
-    Work { name: "full load, verified", against: "pg_restore -j2", target: "≤ 1.0", compare: load },
-    Work { name: "snapshot and load", against: "pgcopydb clone", target: "≤ 0.9", compare: cycle },
-    Work { name: "delta cycle, 0.1 % changed", against: "our own full cycle", target: "≤ 0.05", compare: delta },
+];
+
+/// Those of a whole cycle, measured together.
+pub const OF_A_CYCLE: [Work; 3] = [
+    Work { name: "full load, verified", against: "pg_restore -j2", target: "≤ 1.0", compare: none },
+    Work { name: "snapshot and load", against: "pgcopydb clone", target: "≤ 0.9", compare: none },
+    Work { name: "delta cycle, 0.1 % changed", against: "our own full cycle", target: "≤ 0.05", compare: none },
 ];
 
 /// What the windows feel, which does not grow with the tables: on a smaller ground, because each turn takes a whole load.
@@ -145,31 +149,18 @@ fn sizes(ground: &Ground, theirs: &str) -> String {
     format!("{ours} MB on the disk, theirs {theirs} MB")
 }
 
-fn load(ground: &Ground, runs: usize) -> Compared {
-    let plain = ground.fresh("plain");
-    pg_dump(ground, &plain, &["-Z0"]);
-    let ours = || {
-        // A snapshot that is loaded already is not loaded again.
-        snapshot(ground);
-        ground.settle();
-        load_newest(ground)
-    };
-    let theirs = || {
-        refreshed(ground, "restored", |url| {
-            timed(Program::at(&bin("pg_restore")).args(["-j2", "-d", url]).args([&plain]));
-        })
-    };
-    turns(ground, runs, ours, theirs)
-}
-
 /// What a cron job around their program has to do so that there is always a whole copy, as ours does: a new database is filled,
-/// then takes the name of the old one, which goes.
+/// then takes the name of the old one, which goes the next time.
 fn refreshed(ground: &Ground, name: &str, fill: impl FnOnce(&str)) -> Run {
-    let (new, began) = (format!("{name}_new"), Instant::now());
-    ground.standby.execute("postgres", &format!("CREATE DATABASE {new} TEMPLATE template0"));
+    let (new, old, began) = (format!("{name}_new"), format!("{name}_old"), Instant::now());
+    let run = |sql: &str| ground.standby.execute("postgres", sql);
+    run(&format!("DROP DATABASE IF EXISTS {old}"));
+    run(&format!("CREATE DATABASE {new} TEMPLATE template0"));
     fill(&ground.standby.url(&new));
-    ground.standby.execute("postgres", &format!("DROP DATABASE IF EXISTS {name}"));
-    ground.standby.execute("postgres", &format!("ALTER DATABASE {new} RENAME TO {name}"));
+    if ground.standby.value("postgres", &format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'")) == "1" {
+        run(&format!("ALTER DATABASE {name} RENAME TO {old}"));
+    }
+    run(&format!("ALTER DATABASE {new} RENAME TO {name}"));
     Run { seconds: began.elapsed().as_secs_f64(), memory_kib: 0 }
 }
 
@@ -177,21 +168,63 @@ fn load_newest(ground: &Ground) -> Run {
     ours(ground, "his-load-standby", &["--accept-shrink", "--accept-change"])
 }
 
-fn cycle(ground: &Ground, runs: usize) -> Compared {
-    let ours = || {
-        let taken = snapshot(ground);
-        both(taken, load_newest(ground))
-    };
+fn pg_restore(ground: &Ground, dump: &Path) -> Run {
+    refreshed(ground, "restored", |url| {
+        timed(Program::at(&bin("pg_restore")).args(["-j2", "-d", url]).args([dump]));
+    })
+}
+
+fn pgcopydb(ground: &Ground) -> Run {
     let path = format!("{}:/usr/bin:/bin", bin("pg_dump").parent().expect("a folder").display());
-    let theirs = || {
-        refreshed(ground, "cloned", |url| {
-            let clone =
-                Program::at("/usr/bin/pgcopydb".as_ref()).args(["clone", "--table-jobs", "2", "--index-jobs", "2"]);
-            let clone = clone.args(["--source", &ground.primary.url(DB), "--target", url, "--dir"]);
-            timed(clone.args([&ground.fresh("pgcopydb")]).env("PATH", &path));
-        })
-    };
-    turns(ground, runs, ours, theirs)
+    refreshed(ground, "cloned", |url| {
+        let clone = Program::at("/usr/bin/pgcopydb".as_ref()).args(["clone", "--table-jobs", "2", "--index-jobs", "2"]);
+        let clone = clone.args(["--source", &ground.primary.url(DB), "--target", url, "--dir"]);
+        timed(clone.args([&ground.fresh("pgcopydb")]).env("PATH", &path));
+    })
+}
+
+/// Of load beside pg_restore, of snapshot and load beside pgcopydb, of a delta beside snapshot and load: turns in which each is
+/// done once, because a full cycle takes long. Deltas are on in all of them.
+pub fn cycles(ground: &Ground, runs: usize) -> [Compared; 3] {
+    with_store(ground, "full_every = \"1d\"", || {
+        let mut all: [Compared; 3] = Default::default();
+        let dump = ground.fresh("plain");
+        pg_dump(ground, &dump, &["-Z0"]);
+        for turn in 0..=runs {
+            let settled = |work: &mut dyn FnMut() -> Run| {
+                ground.settle();
+                work()
+            };
+            let taken = settled(&mut || snapshot(ground));
+            let loaded = settled(&mut || load_newest(ground));
+            let full = both(taken, loaded);
+            let restored = settled(&mut || pg_restore(ground, &dump));
+            let cloned = settled(&mut || pgcopydb(ground));
+            Program::psql(&ground.primary.url(DB)).stdin(&change(ground, turn)).limit(LIMIT).run().expect(0);
+            let (delta, note) = delta(ground);
+            if turn > 0 {
+                for (compared, (ours, theirs)) in
+                    all.iter_mut().zip([(loaded, restored), (full, cloned), (delta, full)])
+                {
+                    compared.ours.push(ours);
+                    compared.theirs.push(theirs);
+                }
+                all[2].notes = vec![note];
+            }
+        }
+        all
+    })
+}
+
+fn delta(ground: &Ground) -> (Run, String) {
+    ground.settle();
+    let began = Instant::now();
+    let taken = ground.work.program("his-snapshot", &["--json"]).limit(LIMIT).run().expect(0).json();
+    assert_eq!(taken["kind"], "delta", "{taken}");
+    let seconds = began.elapsed().as_secs_f64();
+    let loaded = load_newest(ground);
+    let note = format!("snapshot {seconds:.2} s, load {:.2} s, {} rows", loaded.seconds, taken["rows"]);
+    (both(Run { seconds, memory_kib: 0 }, loaded), note)
 }
 
 /// One row in a thousand is changed in every table that windows write and in patients; where nothing points at the rows, one in
@@ -218,36 +251,4 @@ fn change(ground: &Ground, turn: usize) -> String {
         }
     }
     script
-}
-
-fn delta(ground: &Ground, runs: usize) -> Compared {
-    with_store(ground, "full_every = \"1d\"", || deltas(ground, runs))
-}
-
-fn deltas(ground: &Ground, runs: usize) -> Compared {
-    snapshot(ground);
-    load_newest(ground);
-    let mut compared = Compared::default();
-    let mut rows = Vec::new();
-    for turn in 0..=runs {
-        // What is full is measured too, and is what the delta stands on.
-        ground.settle();
-        let taken = snapshot(ground);
-        let full = both(taken, load_newest(ground));
-        Program::psql(&ground.primary.url(DB)).stdin(&change(ground, turn)).limit(LIMIT).run().expect(0);
-        ground.settle();
-        let began = Instant::now();
-        let taken = ground.work.program("his-snapshot", &["--json"]).limit(LIMIT).run().expect(0).json();
-        assert_eq!(taken["kind"], "delta", "{taken}");
-        let seconds = began.elapsed().as_secs_f64();
-        let loaded = load_newest(ground);
-        rows.push(taken["rows"].as_u64().unwrap_or(0));
-        if turn > 0 {
-            compared.ours.push(both(Run { seconds, memory_kib: 0 }, loaded));
-            compared.theirs.push(full);
-            compared.notes =
-                vec![format!("snapshot {seconds:.2} s, load {:.2} s, {} rows", loaded.seconds, rows[turn])];
-        }
-    }
-    compared
 }
