@@ -4,7 +4,7 @@
 //! database is; workers (`tables`) copy the tables of that very instant (P1) into hashed files (`sink`) while
 //! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
 //! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). What it would be says
-//! `preview`. The directory gets its name last (P3).
+//! `preview`. `rows` reads tables back without a server. The directory gets its name last (P3).
 
 mod chain;
 mod changes;
@@ -21,6 +21,7 @@ mod origin;
 mod plan;
 mod preview;
 mod prune;
+mod rows;
 mod schema;
 mod sink;
 mod tables;
@@ -38,6 +39,7 @@ pub use list::{Listed, Snapshot, ids, list, open, time_of};
 pub use origin::marks;
 pub use preview::{Download, Plan, plan};
 pub use prune::{Pruned, prune};
+pub use rows::{Standing, text};
 pub use take::{Taken, take};
 pub use verify::damage;
 
