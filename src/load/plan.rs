@@ -84,6 +84,9 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
     let chain = Chain::to(site, snapshot, newest)?;
     chain.verify()?;
     if loaded.is_none() {
+        if let Some(unknown) = chain.unknown_numbers(&site.profile) {
+            site.talk.warn(unknown);
+        }
         guards::require_exported(&doing, site, &standby, &all)?;
         guards::require_newer_than_merge(&doing, site, ledger_run)?;
         // Deltas have guards of their own, while they are applied.
