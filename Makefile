@@ -16,7 +16,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/his-emergency
 # A fresh rustup is not yet on the PATH of the shell that installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test build install man lint deny check-docs bench matrix oracle torture planted fuzz forms-png screens-png report-png clean deps
+.PHONY: help demo test test-deltas build install man lint deny check-docs bench matrix oracle torture planted fuzz forms-png screens-png report-png clean deps
 
 help: ## says what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ demo: deps build ## a day with a broken primary, on two private servers
 
 test: deps ## every test, on private PostgreSQL servers
 	$(CARGO) test --locked -- --test-threads="$$(nproc)"
+
+test-deltas: deps ## the same with deltas on in every profile that does not say otherwise
+	HIS_TEST_DELTAS=1 $(CARGO) test --locked -- --test-threads="$$(nproc)"
 
 build: ## the programs, in target/release
 	$(CARGO) build --release --locked --bins

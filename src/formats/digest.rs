@@ -90,6 +90,12 @@ impl RecordDigest {
         RecordDigest { whole: Some(Sha256::new()), ..self }
     }
 
+    /// One of records without a header.
+    #[must_use]
+    pub fn of_records() -> RecordDigest {
+        RecordDigest { records: Records::after_header(), ..RecordDigest::default() }
+    }
+
     /// Takes the next bytes of the stream.
     pub fn update(&mut self, chunk: &[u8]) {
         self.update_and(chunk, |_| ());

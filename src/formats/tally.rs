@@ -17,6 +17,43 @@ pub fn mask(rows: u64) -> i64 {
     i64::try_from(pages - 1).unwrap_or(0)
 }
 
+/// The hash of a key as the server has it: `hashtextextended(key, 0)` under the collation "C", on a machine whose numbers
+/// begin with their lowest byte.
+#[must_use]
+pub fn hash(key: &[u8]) -> i64 {
+    let word = |part: &[u8]| part.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let start = 0x9e37_79b9_u32.wrapping_add(length).wrapping_add(3_923_095);
+    let [mut a, mut b, mut c] = [start; 3];
+    let (parts, rest) = key.as_chunks::<12>();
+    for part in parts {
+        a = a.wrapping_add(word(&part[..4]));
+        b = b.wrapping_add(word(&part[4..8]));
+        c = c.wrapping_add(word(&part[8..]));
+        let step = |x: u32, y: u32, by: u32| x.wrapping_sub(y) ^ y.rotate_left(by);
+        (a, c) = (step(a, c, 4), c.wrapping_add(b));
+        (b, a) = (step(b, a, 6), a.wrapping_add(c));
+        (c, b) = (step(c, b, 8), b.wrapping_add(a));
+        (a, c) = (step(a, c, 16), c.wrapping_add(b));
+        (b, a) = (step(b, a, 19), a.wrapping_add(c));
+        (c, b) = (step(c, b, 4), b.wrapping_add(a));
+    }
+    let at = |from: usize, to: usize| word(&rest[from.min(rest.len())..to.min(rest.len())]);
+    a = a.wrapping_add(at(0, 4));
+    b = b.wrapping_add(at(4, 8));
+    // Its lowest byte is that of the length.
+    c = c.wrapping_add(at(8, 12) << 8);
+    let step = |x: u32, y: u32, by: u32| (x ^ y).wrapping_sub(y.rotate_left(by));
+    c = step(c, b, 14);
+    a = step(a, c, 11);
+    b = step(b, a, 25);
+    c = step(c, b, 16);
+    a = step(a, c, 4);
+    b = step(b, a, 14);
+    c = step(c, b, 24);
+    (i64::from(b) << 32) | i64::from(c)
+}
+
 /// Rows of a page and the sum of the hashes of their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Page {
@@ -127,6 +164,25 @@ mod tests {
 
     fn of(text: &str) -> Tally {
         Tally::read(format!("page,rows,keys,written_rows,written_keys\n{text}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_hashed_as_the_server_does_it() {
+        // As PostgreSQL 15 answers: SELECT hashtextextended(KEY COLLATE "C", 0).
+        for (key, expected) in [
+            ("", -6_939_563_903_564_495_251),
+            ("a", 3_591_986_179_850_072_241),
+            ("abcd", -1_038_429_303_365_892_052),
+            ("abcdefgh", -8_882_191_227_074_733_005),
+            ("abcdefghi", -3_278_210_106_038_014_113),
+            ("abcdefghijk", 3_112_909_444_737_856_467),
+            ("abcdefghijkl", -7_556_637_188_122_330_412),
+            ("abcdefghijklm", 8_871_624_171_452_417_744),
+            ("5f2b9c1e-0d3a-4f8b-9c1d-2e3f4a5b6c7d", -7_900_580_653_364_766_635),
+            ("张三\u{1f}17", -4_623_400_100_111_796_715),
+        ] {
+            assert_eq!(hash(key.as_bytes()), expected, "{key}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::cli::Site;
 use crate::error::Result;
 use crate::formats::snapshot::Kind;
+use crate::profile::Profile;
 use crate::snapshot::{self, Snapshot};
 use crate::standby::Generation;
 
@@ -42,6 +43,20 @@ impl Chain {
         chain.full = Some(at);
         chain.deltas.reverse();
         Ok(chain)
+    }
+
+    /// What to say where another site's snapshot does not tell which emergency numbers that site hands out, so that nobody
+    /// can tell whether they are those of this one.
+    pub fn unknown_numbers(&self, profile: &Profile) -> Option<String> {
+        let m = &self.deltas.last().or(self.full.as_ref())?.manifest;
+        let blocks = profile.blocks().next().is_some();
+        (m.site != profile.site.code && m.numbers.is_empty() && blocks).then(|| {
+            format!(
+                "the snapshot does not say which emergency numbers site '{site}' hands out (it has no [[numbers]] block, or an earlier version took it): none of them may be in a block of site '{}'. his-snapshot check --beside FILE, with the profile of site '{site}', compares them.",
+                profile.site.code,
+                site = m.site
+            )
+        })
     }
 
     /// Every file of every snapshot on the way is as it was written.

@@ -69,12 +69,7 @@ fn generations(standby: &Server, all: &[Generation], windows: &[String], found: 
     for generation in all {
         let name = &generation.database;
         let mut client = standby.connect_to(name)?;
-        let missing: Vec<String> = client
-            .query(crate::sql!("load/check_gate.sql"), &[])
-            .cannot(format!("look at the guards of '{name}'"))?
-            .iter()
-            .map(|r| r.get(0))
-            .collect();
+        let missing = unguarded(&mut client, name)?;
         if missing.is_empty() {
             found.add(true, format!("'{name}': gate, capture and guard against DDL are in place"));
         }
@@ -96,6 +91,13 @@ fn generations(standby: &Server, all: &[Generation], windows: &[String], found: 
         }
     }
     Ok(())
+}
+
+/// What should guard a generation and does not.
+pub(super) fn unguarded(client: &mut Client, name: &str) -> Result<Vec<String>> {
+    let rows = client.query(crate::sql!("load/check_gate.sql"), &[]);
+    let rows = rows.cannot(format!("look at the guards of '{name}'"))?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
 /// What a client that wants to write must see of a closed standby, or it does not step over to the primary.

@@ -2,7 +2,7 @@
 
 use super::chain::Chain;
 use super::guards::{self, Before};
-use super::{Accept, Loaded, PROGRAM, database, retire};
+use super::{Accept, Loaded, PROGRAM, check, database, retire};
 use crate::cli::Site;
 use crate::db::Server;
 use crate::error::{Cannot, Error, Result};
@@ -83,9 +83,22 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
         )));
     }
     let (ledger_run, id, rows) = (snapshot.manifest.ledger.run, snapshot.id.clone(), snapshot.manifest.rows_there());
-    let chain = Chain::to(site, snapshot, newest)?;
+    let mut chain = Chain::to(site, snapshot, newest)?;
+    if let Some(generation) = chain.from.as_ref().filter(|_| loaded.is_none()) {
+        let missing = check::unguarded(&mut standby.connect_to(&generation.database)?, &generation.database)?;
+        if let Some(missing) = missing.first() {
+            let number = generation.number;
+            site.talk.warn(format!(
+                "generation {number} lacks the {missing}, so it is not brought forward: another takes its place"
+            ));
+            chain = Chain::to(site, snapshot::open(&site.store, Some(&id))?, None)?;
+        }
+    }
     chain.verify()?;
     if loaded.is_none() {
+        if let Some(unknown) = chain.unknown_numbers(&site.profile) {
+            site.talk.warn(unknown);
+        }
         guards::require_exported(&doing, site, &standby, &all)?;
         guards::require_newer_than_merge(&doing, site, ledger_run)?;
         // Deltas have guards of their own, while they are applied.

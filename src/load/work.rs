@@ -153,6 +153,15 @@ pub fn in_order<T: Sync>(
     workers: usize,
     work: impl Fn(&mut Client, &T) -> Result<()> + Sync,
 ) -> Result<()> {
+    by_board(tasks, workers, |client, item| work(opened(client, standby, database, search_path)?, item))
+}
+
+/// Each worker has something of its own, a session, from its first task on.
+fn by_board<T: Sync, Own>(
+    tasks: &[Task<T>],
+    workers: usize,
+    work: impl Fn(&mut Option<Own>, &T) -> Result<()> + Sync,
+) -> Result<()> {
     let mut followers = vec![Vec::new(); tasks.len()];
     tasks.iter().enumerate().for_each(|(n, t)| t.after.iter().for_each(|first| followers[*first].push(n)));
     let (board, changed) = (Mutex::new(Board::of(tasks)), Condvar::new());
@@ -174,11 +183,10 @@ pub fn in_order<T: Sync>(
         }
     };
     let one = || -> Result<()> {
-        let mut client = None;
+        let mut own = None;
         while let Some(n) = next() {
             let mut alarm = Alarm(Some((&board, &changed)));
-            let outcome =
-                opened(&mut client, standby, database, search_path).and_then(|client| work(client, &tasks[n].item));
+            let outcome = work(&mut own, &tasks[n].item);
             alarm.0 = None;
             let mut board = held();
             board.done(n, tasks, &followers);
@@ -200,6 +208,7 @@ pub fn in_order<T: Sync>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn task(table: usize, alone: bool, after: &[usize]) -> Task<()> {
         Task { item: (), table: Some(table), alone, after: after.to_vec() }
@@ -219,5 +228,21 @@ mod tests {
         assert_eq!(board.take(&tasks), None);
         board.done(3, &tasks, &followers);
         assert_eq!((board.take(&tasks), board.waiting.len()), (Some(2), 0));
+    }
+
+    #[test]
+    fn a_worker_that_dies_ends_the_load_and_nobody_waits_for_what_it_had_begun() {
+        let (tell, told) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            // The second worker waits for what the first one has begun, and the third task is never begun.
+            let tasks = [task(1, true, &[]), task(1, true, &[0]), task(2, true, &[1])];
+            let outcome = by_board(&tasks, 2, |_: &mut Option<()>, ()| {
+                thread::sleep(Duration::from_millis(100));
+                panic!("as a fault of ours would end it")
+            });
+            tell.send(outcome.map_err(|e| e.to_string()))
+        });
+        let outcome = told.recv_timeout(Duration::from_secs(20)).expect("it ends");
+        assert!(outcome.is_err_and(|e| e.contains("a worker ended unexpectedly")));
     }
 }

@@ -8,13 +8,13 @@ use crate::clock;
 use crate::error::{Cannot, Error, Result};
 use crate::formats::sums;
 use crate::profile::Slip;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Standing};
 use crate::store::{Kind, durable};
 use chrono::{DateTime, Utc};
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,7 +30,7 @@ pub struct Packed {
     pub data_until: DateTime<Utc>,
     pub slips: u64,
     pub pages: usize,
-    /// SHA-256 of the tables that its pages were made of, by name.
+    /// The digests of the tables that its pages were made of, by name.
     #[serde(default)]
     pub tables: BTreeMap<String, String>,
 }
@@ -55,8 +55,7 @@ pub fn write(site: &Site, to: &Path) -> Result<Packed> {
             .hint("set windows and pack in [paper], such as pack = { charge = 20 }; his.toml(5) describes them."));
     }
     let _lock = site.store.lock(Kind::Register, &site.by)?;
-    let snapshot = snapshot::open(&site.store, None)?;
-    snapshot.verify_files()?;
+    let standing = Standing::verified(&site.store, snapshot::open(&site.store, None)?)?;
     let mut register = Register::read(site)?;
     let to = std::path::absolute(to).cannot(doing())?;
     if to.exists() && !to.join("index.html").exists() && !durable::list(&to).cannot(doing())?.is_empty() {
@@ -82,9 +81,9 @@ pub fn write(site: &Site, to: &Path) -> Result<Packed> {
             );
         }
     }
-    let (at, data_until) = (Utc::now(), snapshot.manifest.taken_at);
-    let snapshot_id = snapshot.manifest.snapshot.clone();
-    let (mut pages, tables) = pages(site, snapshot, &file)?;
+    let (at, data_until) = (Utc::now(), standing.snapshot().manifest.taken_at);
+    let snapshot_id = standing.snapshot().id.clone();
+    let (mut pages, tables) = pages(site, standing, &file)?;
     for (name, text) in crate::incident::pack_pages(site)? {
         file(&name, &text)?;
         pages.push(name);
@@ -137,14 +136,14 @@ fn numbers(site: &Site, register: &mut Register, slip: &Slip, count: u64, window
 /// The runbook page, and every `page-*.html` of the hospital's templates; with the tables that they were made of.
 fn pages(
     site: &Site,
-    snapshot: Snapshot,
+    standing: Standing,
     file: &impl Fn(&str, &str) -> Result<()>,
 ) -> Result<(Vec<String>, BTreeMap<String, String>)> {
     let mut environment = templates::environment(&site.profile);
     let (zone, language) = (clock::zone(&site.profile.site), site.profile.site.language.as_str());
-    let taken_at = snapshot.manifest.taken_at;
+    let taken_at = standing.snapshot().manifest.taken_at;
     let used = Used::default();
-    tables(&mut environment, snapshot, &used);
+    tables(&mut environment, standing, &used);
     let context = context! {
         language, site => &site.profile.site.name, t => templates::words(language),
         today => taken_at.with_timezone(&zone).date_naive().to_string(), data_until => clock::full(zone, taken_at),
@@ -167,18 +166,18 @@ fn pages(
     Ok((names, used))
 }
 
-/// The tables that a page has read, with their SHA-256.
+/// The tables that a page has read, with their digests.
 type Used = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// What a page may ask of the snapshot: `rows(table)`, `find(table, column, values)`, `by(rows, column)`,
 /// `valid(rows, from, to, day)`.
-fn tables(environment: &mut Environment<'static>, snapshot: Snapshot, used: &Used) {
-    let snapshot = Arc::new(snapshot);
-    let (all, of_all, used) = (Arc::clone(&snapshot), Arc::clone(used), Arc::clone(used));
+fn tables(environment: &mut Environment<'static>, standing: Standing, used: &Used) {
+    let standing = Arc::new(standing);
+    let (all, of_all, used) = (Arc::clone(&standing), Arc::clone(used), Arc::clone(used));
     environment.add_function("rows", move |table: String| read(&all, &of_all, &table, None));
     environment.add_function("find", move |table: String, column: String, values: Vec<Value>| {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        read(&snapshot, &used, &table, Some((&column, &values)))
+        read(&standing, &used, &table, Some((&column, &values)))
     });
     environment
         .add_function("valid", |rows: Vec<Value>, from: String, to: String, day: String| valid(rows, &from, &to, &day));
@@ -201,32 +200,31 @@ fn valid(rows: Vec<Value>, from: &str, to: &str, day: &str) -> Result<Vec<Value>
 
 /// Rows of a table; only those whose column has one of the values, so that of a large table little is kept.
 fn read(
-    snapshot: &Snapshot,
+    standing: &Standing,
     used: &Used,
     table: &str,
     only: Option<(&str, &[String])>,
 ) -> Result<Value, minijinja::Error> {
     let bad = |why: String| minijinja::Error::new(ErrorKind::InvalidOperation, format!("table '{table}': {why}"));
-    let found = snapshot.manifest.tables.iter().find(|t| t.table.to_string() == table);
-    let found = found.ok_or_else(|| bad("the snapshot has no such table".to_owned()))?;
-    used.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), found.sha256.clone());
-    let input = snapshot.csv(found).map_err(|e| bad(e.to_string()))?;
-    let mut reader = csv::Reader::from_reader(input);
-    let header: Vec<String> = reader.headers().map_err(|e| bad(e.to_string()))?.iter().map(str::to_owned).collect();
+    let columns = standing.columns(table).ok_or_else(|| bad("the snapshot has no such table".to_owned()))?;
     let only = match only {
         None => None,
         Some((column, values)) => {
-            let at = header.iter().position(|h| h == column).ok_or_else(|| bad(format!("no column '{column}'")))?;
-            Some((at, values.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>()))
+            let at = columns.iter().position(|c| c == column).ok_or_else(|| bad(format!("no column '{column}'")))?;
+            Some((at, values.iter().map(String::as_bytes).collect::<BTreeSet<_>>()))
         }
     };
-    let mut rows: Vec<Value> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(e.to_string()))?;
-        if only.as_ref().is_none_or(|(at, values)| record.get(*at).is_some_and(|v| values.contains(v))) {
-            let cells = record.iter().map(Value::from);
-            rows.push(header.iter().cloned().zip(cells).collect::<BTreeMap<String, Value>>().into());
-        }
-    }
+    let (rows, digest) = standing
+        .rows(table, |record| {
+            let wanted = only.as_ref().is_none_or(|(at, values)| values.contains(&*snapshot::text(record, *at)));
+            wanted.then(|| {
+                let cell = |(at, name): (usize, &String)| {
+                    (name.clone(), Value::from(String::from_utf8_lossy(&snapshot::text(record, at))))
+                };
+                Value::from(columns.iter().enumerate().map(cell).collect::<BTreeMap<String, Value>>())
+            })
+        })
+        .map_err(|e| bad(e.to_string()))?;
+    used.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), digest);
     Ok(rows.into())
 }

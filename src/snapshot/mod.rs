@@ -1,11 +1,10 @@
 //! `his-snapshot`: a consistent, checksummed download of the profile's tables, in one directory.
 //!
 //! `take` makes one. A leading session (`leader`) locks DDL out, exports the database snapshot and reads what the
-//! database is; workers (`tables`) take turns (`turns`) to copy the tables of that very instant (P1), a big one together (`ranges`), into hashed
-//! files (`sink`) while
-//! `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
+//! database is; workers (`tables`) take turns (`turns`) to copy the tables of that very instant (P1), a big one
+//! together (`ranges`), into hashed files (`sink`) while `pg_dump` writes the schema (`schema`); `watch` ends all of it when somebody's DDL waits behind us. What each
 //! table's COPY is says `plan`, which `check` asks too. Of a delta (`delta`) they copy only what changed (`changes`). What it would be says
-//! `preview`. The directory gets its name last (P3).
+//! `preview`. `rows` reads tables back without a server. The directory gets its name last (P3).
 
 mod chain;
 mod changes;
@@ -23,6 +22,7 @@ mod plan;
 mod preview;
 mod prune;
 mod ranges;
+mod rows;
 mod schema;
 mod sink;
 mod tables;
@@ -41,6 +41,7 @@ pub use list::{Listed, Snapshot, ids, list, open, time_of};
 pub use origin::marks;
 pub use preview::{Download, Plan, plan};
 pub use prune::{Pruned, prune};
+pub use rows::{Standing, text};
 pub use take::{Taken, take};
 pub use verify::damage;
 

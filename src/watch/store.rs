@@ -5,10 +5,9 @@ use super::{Measure, PROGRAM, Sheet, State, Unit};
 use crate::cli::Site;
 use crate::clock;
 use crate::error::{Cannot, Result};
-use crate::formats::snapshot::Manifest;
 use crate::paper::{self, register::Register};
 use crate::profile::Paper;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Snapshot, Standing};
 use crate::standby::{self, Gate, Generation};
 use crate::store::{Act, Kind, Lock, Mode};
 use crate::{merge, queue};
@@ -34,7 +33,7 @@ pub(super) fn look(site: &Site, sheet: &mut Sheet) -> Result<()> {
     slips(site, sheet)
 }
 
-fn snapshots(site: &Site, sheet: &mut Sheet) -> Result<Option<Manifest>> {
+fn snapshots(site: &Site, sheet: &mut Sheet) -> Result<Option<Standing>> {
     let mut damaged = Vec::new();
     let mut newest = None;
     for listed in snapshot::list(&site.store)? {
@@ -43,21 +42,28 @@ fn snapshots(site: &Site, sheet: &mut Sheet) -> Result<Option<Manifest>> {
             Err(e) => damaged.push((State::Critical, e.to_string())),
         }
     }
-    // The newest is what a standby that is lost would be built from; the night's his-snapshot verify reads all of them.
-    if let Some(Err(e)) = newest.as_ref().map(sizes) {
-        damaged.push((State::Critical, e));
-    }
     let fine = newest.as_ref().map_or("none yet".to_owned(), |s| format!("the newest is {}, whole", s.id));
+    // The newest, with what it stands on, is what a standby that is lost would be built from; the night's his-snapshot
+    // verify reads all of them.
+    let mut standing = None;
+    match newest.map(|newest| Standing::of(&site.store, newest)) {
+        Some(Ok(newest)) => {
+            damaged.extend(newest.all().filter_map(|s| sizes(s).err()).map(|e| (State::Critical, e)));
+            standing = Some(newest);
+        }
+        Some(Err(e)) => damaged.push((State::Critical, e.to_string())),
+        None => {}
+    }
     sheet
         .add_all("snapshot", &damaged, fine)
         .hint("his-snapshot verify --all names every file; move a damaged one away, and take a new one.");
-    Ok(newest.map(|s| s.manifest.clone()))
+    Ok(standing)
 }
 
 /// Looks at every file of a snapshot without reading it.
 fn sizes(snapshot: &Snapshot) -> std::result::Result<(), String> {
-    for table in &snapshot.manifest.tables {
-        let path = snapshot.path.join(&table.file);
+    for file in snapshot.manifest.files() {
+        let path = snapshot.path.join(file);
         match std::fs::metadata(&path) {
             Ok(m) if m.len() > 0 => {}
             Ok(_) => return Err(format!("'{}' is empty", path.display())),
@@ -263,7 +269,7 @@ fn offline_copy(site: &Site, sheet: &mut Sheet, now: DateTime<Utc>) -> Result<()
 
 /// The pack must not be of yesterday, and what it prints from base data (prices, doctors) must be what it still is. Captured
 /// tables change with every patient and are not compared.
-fn print_pack(site: &Site, sheet: &mut Sheet, newest: Option<&Manifest>, now: DateTime<Utc>) -> Result<()> {
+fn print_pack(site: &Site, sheet: &mut Sheet, newest: Option<&Standing>, now: DateTime<Utc>) -> Result<()> {
     let hint = "his-import-paper pack --to DIR, and copy it to the windows' PCs.";
     let Paper { windows, pack, .. } = &site.profile.paper;
     if windows.is_empty() || pack.is_empty() {
@@ -282,13 +288,16 @@ fn print_pack(site: &Site, sheet: &mut Sheet, newest: Option<&Manifest>, now: Da
         findings.push((State::Warning, format!("it is {} old", clock::length(age))));
     }
     let base = |name: &str| site.profile.tables.iter().any(|t| t.name.to_string() == name && !t.capture);
-    let of_now = |name: &str| newest.and_then(|m| m.tables.iter().find(|t| t.table.to_string() == name));
-    let changed: Vec<&str> = packed
-        .tables
-        .iter()
-        .filter(|(name, sha256)| base(name) && of_now(name).is_some_and(|t| t.sha256 != **sha256))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let mut changed = Vec::new();
+    for (name, digest) in packed.tables.iter().filter(|(name, _)| base(name)) {
+        // A table that the snapshot does not have any more is a matter of the profile.
+        let Some(newest) = newest.filter(|n| n.columns(name).is_some()) else { continue };
+        match newest.digest(name) {
+            Ok(now) if now == *digest => {}
+            Ok(_) => changed.push(name.as_str()),
+            Err(e) => findings.push((State::Warning, e.to_string())),
+        }
+    }
     if !changed.is_empty() {
         findings.push((State::Warning, format!("changed since it was made: {}", changed.join(", "))));
     }

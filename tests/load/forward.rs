@@ -280,7 +280,9 @@ fn a_standby_whose_rows_are_not_those_of_the_primary_is_told_by_the_next_delta_a
     h.load();
     let tamper = |sql: &str| {
         let past = "SET transaction_read_only = off; SET session_replication_role = replica; ALTER EVENT TRIGGER his_emergency_ddl DISABLE; ALTER TABLE t DISABLE TRIGGER USER;";
-        let again = "ALTER TABLE t ENABLE ALWAYS TRIGGER \"!his_emergency_gate\"; ALTER EVENT TRIGGER his_emergency_ddl ENABLE ALWAYS";
+        // With all its guards, or another generation would be built.
+        let again = "DO $$ DECLARE g text; BEGIN FOR g IN SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal LOOP
+            EXECUTE format('ALTER TABLE t ENABLE ALWAYS TRIGGER %I', g); END LOOP; END $$; ALTER EVENT TRIGGER his_emergency_ddl ENABLE ALWAYS";
         h.standby.execute(&h.databases().pop().expect("one"), &format!("{past} {sql}; {again}"));
     };
     for (sql, reason) in [

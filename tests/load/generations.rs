@@ -175,3 +175,27 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     assert_eq!(h.databases(), ["his_g8"]);
     assert_eq!(h.work.json(0, "his-load-standby", &["--dry-run"])["plan"], json!([]));
 }
+
+#[test]
+fn p5_a_generation_that_has_lost_a_guard_is_not_brought_forward_but_another_is_built_that_has_all() {
+    let mut h = Hospital::small(100);
+    h.work.set("store", "full_every", "\"1d\"");
+    let take = || assert_eq!(h.work.json(0, "his-snapshot", &[])["kind"], "delta");
+    h.snapshot();
+    h.load();
+    for (n, lost) in (1..).zip([
+        "ALTER EVENT TRIGGER his_emergency_drop DISABLE",
+        "ALTER EVENT TRIGGER his_emergency_ddl DISABLE; ALTER TABLE t DISABLE TRIGGER \"!his_emergency_gate\"; ALTER EVENT TRIGGER his_emergency_ddl ENABLE ALWAYS",
+    ]) {
+        take();
+        assert_eq!(h.load()["generation"], json!(n), "it is guarded");
+        h.write(&format!("his_g{n}"), lost);
+        take();
+        let ran = h.work.run("his-load-standby", &[]).expect(0).says(&format!("generation {n} lacks the "));
+        assert!(ran.stderr.contains("so it is not brought forward"), "{}", ran.shown());
+        let checked = h.work.run("his-load-standby", &["check", "--json"]).json();
+        let newest = format!("'his_g{}': gate, capture and guard against DDL are in place", n + 1);
+        let found = checked["findings"].as_array().expect("a list");
+        assert!(found.iter().any(|f| f["text"] == json!(newest)), "{checked}");
+    }
+}

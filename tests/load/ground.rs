@@ -170,8 +170,12 @@ impl Table {
         } else {
             ""
         };
-        let only = if self.key.after.is_empty() { "ONLY " } else { "" };
-        format!("SELECT ROW({columns})::text FROM {only}{} WHERE ({filter}){heirs}", self.name)
+        format!("SELECT ROW({columns})::text FROM {}{} WHERE ({filter}){heirs}", self.only(), self.name)
+    }
+
+    /// What inherits from a table is left alone; partitions are the table.
+    pub fn only(&self) -> &'static str {
+        if self.key.after.is_empty() { "ONLY " } else { "" }
     }
 
     fn values(&self, k: &str, n: &str) -> String {

@@ -10,6 +10,9 @@ use crate::support::sql::text_rows;
 use crate::support::workplace::DB;
 use crate::support::{Cluster, Kind, Workplace, aloud};
 use his_emergency::db::Client;
+use his_emergency::profile::Profile;
+use his_emergency::snapshot::{self, Standing};
+use his_emergency::store::Store;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -154,6 +157,7 @@ impl World {
 
     /// A database of the standby has what was in the snapshot.
     fn require(&self, database: &str, id: &str) {
+        self.require_files(database, id);
         let mut client = self.h.standby.client(database);
         for ((columns, (must, may)), table) in self.expected[id].iter().zip(sorted(&self.tables)) {
             let there = rows(&mut client, &table.rows(columns, None));
@@ -168,6 +172,34 @@ impl World {
                 must.len(),
                 may.len()
             );
+        }
+    }
+
+    /// What is read of the files, without a server, is what is in the database that was made of them.
+    fn require_files(&self, database: &str, id: &str) {
+        let profile = Profile::read(&self.h.work.config()).expect("a profile");
+        let store = Store::open(&profile).expect("a store");
+        let taken = snapshot::open(&store, Some(id)).expect("a snapshot");
+        let standing = Standing::verified(&store, taken).expect("all of it is there");
+        let mut client = self.h.standby.client(database);
+        for table in &self.tables {
+            let columns: Vec<String> = standing.columns(&table.name).expect("it is downloaded").to_vec();
+            let cells = |record: &[u8]| {
+                let cell = |at| String::from_utf8_lossy(&snapshot::text(record, at)).into_owned();
+                Some((0..columns.len()).map(cell).collect::<Vec<_>>().join("|"))
+            };
+            let (mut read, digest) =
+                standing.rows(&table.name, cells).unwrap_or_else(|e| panic!("{}: {e}", table.name));
+            read.sort();
+            let quoted: Vec<String> = columns.iter().map(|c| crate::support::sql::quoted(c)).collect();
+            // Where a filter looks at the clock, times are written as the database shows them.
+            let tables = &standing.snapshot().manifest.tables;
+            let zone = &tables.iter().find(|t| t.table.to_string() == table.name).expect("it is there").timezone;
+            let from = format!("{}{}", table.only(), table.name);
+            let sql = format!("SET TimeZone = '{zone}'; SELECT {} FROM {from}", quoted.join(", "));
+            let there = rows(&mut client, &sql);
+            assert_eq!(read, there, "{} of {id} in {database}", table.name);
+            assert_eq!(standing.digest(&table.name).expect("it can be read"), digest, "{}", table.name);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod arrives;
 mod check;
+mod crontab;
 mod damage;
 mod forward;
 mod generations;

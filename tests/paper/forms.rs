@@ -2,6 +2,7 @@
 
 use super::PROGRAM;
 use super::reference::{Clinic, number};
+use crate::support::workplace::DB;
 use serde_json::json;
 use std::fs;
 use std::process::Command;
@@ -102,6 +103,46 @@ fn numbers_that_nobody_has_or_that_have_ended_are_not_printed() {
     print(&numbers[0], &numbers[1]).expect(4).says(&format!("'{}' has ended already", numbers[1]));
     print(&numbers[1], &numbers[0]).expect(2);
     assert!(!c.work.path().join("out.html").exists());
+}
+
+#[test]
+fn the_print_pack_of_a_delta_has_every_price_and_patient_as_one_of_a_full_snapshot_has_with_both_servers_off() {
+    let mut c = Clinic::new();
+    c.work.set("store", "full_every", "\"1d\"");
+    let today = c.value("SELECT outpatient.today()");
+    let page = c.work.path().join("paper/page-schedules.html");
+    let text = fs::read_to_string(&page).expect("a page").replace("[today]", &format!("[\"{today}\"]"));
+    fs::write(&page, text).expect("written");
+    let take = |args: &[&str], kind: &str| assert_eq!(c.work.json(0, "his-snapshot", args)["kind"], kind);
+    take(&[], "full");
+    let price = |cents: u32| {
+        c.primary
+            .execute(DB, &format!("UPDATE base.charge_price SET price = {cents}::numeric / 100 WHERE item_id % 7 = 1"));
+    };
+    price(123_456);
+    take(&[], "delta");
+    price(77_701);
+    c.primary.execute(DB, "SET session_replication_role = replica; UPDATE base.charge_item SET name = '改名' WHERE id % 50 = 3; DELETE FROM base.charge_item WHERE id % 50 = 4; UPDATE outpatient.patient SET name = name || '改' WHERE id % 3 = 0");
+    take(&[], "delta");
+    take(&[], "delta");
+    let pack = || {
+        c.work.json(0, PROGRAM, &["pack", "--to", "box"]);
+        let rows = |page: &str| {
+            let text = fs::read_to_string(c.work.path().join("box").join(page)).expect("a page");
+            let rows: Vec<String> = text.lines().filter(|l| l.contains("<td")).map(str::to_owned).collect();
+            assert!(!rows.is_empty(), "{page} is empty");
+            rows
+        };
+        ["page-prices.html", "page-schedules.html"].map(rows)
+    };
+    for side in [&c.primary, &c.standby] {
+        side.stop_fast();
+    }
+    let of_delta = pack();
+    c.primary.start_again();
+    take(&["--full"], "full");
+    assert_eq!(of_delta, pack());
+    assert!(of_delta[0].concat().contains("777.01") && of_delta[0].concat().contains("改名"));
 }
 
 #[test]

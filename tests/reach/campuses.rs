@@ -205,6 +205,33 @@ fn a_campus_whose_emergency_numbers_meet_those_of_the_site_that_feeds_it_is_refu
 }
 
 #[test]
+fn a_snapshot_of_another_site_that_does_not_say_its_emergency_numbers_is_loaded_with_a_warning() {
+    let primary = primary();
+    let mut main = Campus::new(&primary, Kind::Standby, "01", 900_000);
+    let mut east = Campus::new(&primary, Kind::Third, "02", 900_000);
+    let without = |text: String| text.split("[[numbers]]").next().expect("the tables").to_owned();
+    let none = without(super::tables(0));
+    main.work.edit(|p| {
+        p.tables(&none);
+    });
+    main.work.run("his-snapshot", &[]).expect(0);
+    east.fetch(&main);
+    let unknown = "WARNING: the snapshot does not say which emergency numbers site '01' hands out";
+    let ran = east.work.run("his-load-standby", &[]).expect(0);
+    assert!(ran.stderr.contains(unknown) && ran.stderr.contains("his-snapshot check --beside"), "{}", ran.shown());
+    // Nothing is loaded, so nothing is said; nor where no numbers are handed out here.
+    let again = east.work.run("his-load-standby", &[]).expect(0);
+    assert!(!again.stderr.contains("emergency numbers"), "{}", again.shown());
+    east.work.edit(|p| {
+        p.tables(&none);
+    });
+    main.work.run("his-snapshot", &["--full"]).expect(0);
+    east.fetch(&main);
+    let ran = east.work.run("his-load-standby", &[]).expect(0);
+    assert!(!ran.stderr.contains("emergency numbers"), "{}", ran.shown());
+}
+
+#[test]
 fn what_must_be_each_sites_own_is_compared_when_their_profiles_are_checked_beside_each_other() {
     let primary = primary();
     let mut main = Campus::new(&primary, Kind::Standby, "01", 900_000);

@@ -2,7 +2,7 @@
 
 use super::{Campus, SCHEMA};
 use crate::support::workplace::DB;
-use crate::support::{Cluster, Kind, Ran, Replica};
+use crate::support::{Cluster, Kind, PgBouncer, Ran, Replica};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -142,4 +142,27 @@ fn while_no_host_takes_writes_that_is_said_of_each_and_nothing_is_changed() {
     two.replica.promote();
     two.run("his-switch", &["primary"]).expect(0);
     assert_eq!(brought_there(&two), "1|1.0000");
+}
+
+#[test]
+fn a_pgbouncer_is_not_led_to_several_hosts_but_to_the_one_that_the_profile_names_for_it() {
+    let primary = Cluster::start(Kind::Primary);
+    let mut campus = Campus::new(&primary, Kind::Standby, "01", 900_000);
+    let url = format!("host=first,second user=postgres dbname={DB} target_session_attrs=read-write");
+    let bouncer = PgBouncer::without(&[]);
+    campus.work.edit(|p| {
+        p.set("primary", "url", &format!("\"{url}\"")).set("endpoint", "kind", "\"pgbouncer\"");
+        p.tables(&(bouncer.profile() + &super::tables(900_000)));
+    });
+    let refused = campus.work.run("his-switch", &["endpoint"]).expect(2);
+    let refused = refused.says("'first,second' names several hosts (expected one)");
+    assert!(refused.hint().contains("an address that follows the failover"), "{}", refused.hint());
+    assert!(!bouncer.file().exists(), "nothing is written that would lead windows to a host that is not the primary");
+    campus.work.edit(|p| {
+        p.tables(&(bouncer.profile() + "primary = \"host=follows port=5433\"\n" + &super::tables(900_000)));
+    });
+    // It is not running here; its file is right.
+    campus.work.run("his-switch", &["endpoint"]).expect(3);
+    let written = fs::read_to_string(bouncer.file()).expect("written");
+    assert!(written.contains(&format!("{DB} = host=follows port=5433 dbname={DB}")), "{written}");
 }

@@ -183,7 +183,9 @@ fn exit_7_a_second_run_says_who_holds_the_lock_since_when() {
 
 #[test]
 fn a_dry_run_says_what_would_be_downloaded_and_does_nothing() {
-    let (_primary, _standby, workplace) = awkward();
+    let (_primary, _standby, mut workplace) = awkward();
+    // What a profile that asks for no deltas is told.
+    workplace.only_full();
     let plan = workplace.json(0, SNAPSHOT, &["take", "--dry-run"]);
     assert_eq!((&plan["dry_run"], &plan["kind"]), (&json!(true), &json!("full")));
     assert_eq!((&plan["parent"], &plan["why"]), (&Value::Null, &json!("the profile asks for no deltas")));

@@ -12,6 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use his_emergency::profile::Profile;
+use his_emergency::snapshot::{Standing, text};
+use his_emergency::store::Store;
 use serde_json::Value;
 
 use crate::support::{Cluster, Workplace};
@@ -137,4 +140,17 @@ fn journal(workplace: &Workplace) -> Vec<(String, String)> {
         (text("act"), text("result"))
     };
     text.lines().map(act).collect()
+}
+
+/// The fields of a table's rows as of a snapshot, of a delta also those that are in what it stands on.
+fn rows_as_of(workplace: &Workplace, snapshot: &Path, table: &str) -> Vec<Vec<String>> {
+    let profile = Profile::read(&workplace.config()).expect("a profile");
+    let store = Store::open(&profile).expect("a store");
+    let id = snapshot.file_name().and_then(|n| n.to_str()).expect("an id");
+    let taken = his_emergency::snapshot::open(&store, Some(id)).expect("a snapshot");
+    let standing = Standing::of(&store, taken).expect("what it stands on is there");
+    let places = standing.columns(table).expect("it is downloaded").len();
+    let field = |record: &[u8], at| String::from_utf8_lossy(&text(record, at)).into_owned();
+    let rows = standing.rows(table, |record| Some((0..places).map(|at| field(record, at)).collect()));
+    rows.expect("it can be read").0
 }

@@ -57,9 +57,7 @@ fn p1_no_snapshot_under_load_holds_a_header_whose_lines_do_not_sum_to_it() {
     let mut seen = Vec::new();
     for _ in 0..20 {
         let dir = path(&take(&workplace));
-        let rows = |table: &str| -> Vec<Vec<String>> {
-            csv(&dir, table).lines().skip(1).map(|l| l.split(',').map(str::to_owned).collect()).collect()
-        };
+        let rows = |table: &str| rows_as_of(&workplace, &dir, table);
         let mut lines: BTreeMap<String, i64> = BTreeMap::new();
         for line in rows("public.line") {
             *lines.entry(line[1].clone()).or_default() += cents(&line[2]);

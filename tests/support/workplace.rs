@@ -11,6 +11,11 @@ use super::program::{Program, Ran, Running};
 /// The name of the HIS's database on both sides.
 pub const DB: &str = "his";
 
+/// Whether each profile asks for deltas unless its test says itself: `HIS_TEST_DELTAS=1`, which `make test-deltas` sets.
+pub fn deltas_everywhere() -> bool {
+    std::env::var("HIS_TEST_DELTAS").is_ok_and(|asked| !matches!(&*asked, "" | "0"))
+}
+
 /// What `his.toml` will say.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -26,6 +31,9 @@ impl Profile {
         profile.set("primary", "url", &format!("\"{}\"", primary.url(DB)));
         profile.set("standby", "url", &format!("\"{}\"", standby.url(DB)));
         profile.set("store", "dir", "\"store\"");
+        if deltas_everywhere() {
+            profile.set("store", "full_every", "\"1d\"");
+        }
         profile
     }
 
@@ -98,6 +106,11 @@ impl Workplace {
     pub fn set(&mut self, section: &str, key: &str, value: &str) {
         self.profile.set(section, key, value);
         self.write();
+    }
+
+    /// Has every snapshot be a full one, also where [`deltas_everywhere`]: for a test of what only full ones do.
+    pub fn only_full(&mut self) {
+        self.set("store", "full_every", "\"0s\"");
     }
 
     /// The directory of it all.
