@@ -145,9 +145,8 @@ impl World {
                 "max_change",
                 "100",
             );
-            if deltas {
-                profile.set("store", "full_every", "\"24h\"");
-            }
+            // Said either way: the two kinds of departments are compared with each other.
+            profile.set("store", "full_every", if deltas { "\"24h\"" } else { "\"0s\"" });
             profile.set("store", "keep", "{ recent = 2, daily = 0, weekly = 0 }").set("store", "mirror", "\"mirror\"");
         });
         work.run("his-load-standby", &["init"]).expect(0);
