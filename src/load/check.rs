@@ -1,6 +1,6 @@
 //! `check`: could the windows log in, and does everything guard that should.
 
-use super::{PROGRAM, plan};
+use super::{PROGRAM, plan, retire};
 use crate::cli::Site;
 use crate::db::{Client, Server};
 use crate::error::{Cannot, Exit, Result};
@@ -66,7 +66,11 @@ fn generations(standby: &Server, all: &[Generation], windows: &[String], found: 
         ),
         None => found.add(false, "no generation is loaded; run his-snapshot and his-load-standby"),
     }
-    for generation in all {
+    // What was never opened and goes before the next load is of no use to anybody, sound or not.
+    let newest = Generation::newest(all).map_or(0, |g| g.number);
+    let going = retire::superfluous(all, standby.database(), newest);
+    let goes = |g: &&Generation| g.opened_event.is_none() && going.iter().any(|other| other.database == g.database);
+    for generation in all.iter().filter(|g| !goes(g)) {
         let name = &generation.database;
         let mut client = standby.connect_to(name)?;
         let missing = unguarded(&mut client, name)?;
