@@ -440,24 +440,6 @@ fn fields(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_show_the_ratios_that_the_benchmark_wrote() {
-    let bench: serde_json::Value = serde_json::from_str(&read("docs/bench/bench.json")).expect("JSON");
-    let works = bench["works"].as_array().expect("works");
-    assert!(works.len() >= 11, "docs/bench/bench.json is of a part of the works: {}", works.len());
-    for readme in ["README.md", "README.zh-CN.md"] {
-        let text = read(readme);
-        for work in works {
-            let ratio = format!("**{:.3}**", work["ratio"].as_f64().expect("a ratio"));
-            assert!(
-                text.contains(&ratio),
-                "{readme} does not say {ratio} of {}, which docs/bench/bench.json has",
-                work["work"]
-            );
-        }
-    }
-}
-
-#[test]
 fn what_his_scaling_calls_measured_is_what_the_readme_says() {
     let (page, readme) = (read("man/his-scaling.7"), read("README.md"));
     for figure in ["3.3 to 4.7 s", "10.6 to 16.8 s", "0.1 s", "624,638 new rows", "73 s", "28 MB"] {
