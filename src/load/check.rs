@@ -67,8 +67,7 @@ fn generations(standby: &Server, all: &[Generation], windows: &[String], found: 
         None => found.add(false, "no generation is loaded; run his-snapshot and his-load-standby"),
     }
     // What was never opened and goes before the next load is of no use to anybody, sound or not.
-    let newest = Generation::newest(all).map_or(0, |g| g.number);
-    let going = retire::superfluous(all, standby.database(), newest);
+    let going = retire::superfluous(all, standby.database());
     let goes = |g: &&Generation| g.opened_event.is_none() && going.iter().any(|other| other.database == g.database);
     for generation in all.iter().filter(|g| !goes(g)) {
         let name = &generation.database;

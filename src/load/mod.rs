@@ -99,7 +99,7 @@ pub fn run_locked(site: &Site, snapshot: Option<&str>, accept: Accept) -> Result
         site.talk.say(format!("dropped '{left}', which an unfinished run had left behind"));
     }
     if let Some(there) = &plan.loaded {
-        let (dropped, kept) = drop_old(site, &standby, there.number);
+        let (dropped, kept) = drop_old(site, &standby);
         return Ok(Loaded { dropped, kept, new: false, ..plan.loaded_as(there.number, &there.database, started) });
     }
     match plan.chain.from.clone() {
@@ -125,14 +125,14 @@ fn forward(
     }
     let detail = json!({ "snapshot": plan.id, "generation": number, "database": database, "rows": plan.rows, "deltas": plan.chain.deltas.len(), "seconds": started.elapsed().as_secs_f64() });
     site.store.journal().write(&site.by, "load", None, "done", detail)?;
-    let (dropped, kept) = drop_old(site, standby, number);
+    let (dropped, kept) = drop_old(site, standby);
     Ok(Loaded { dropped, kept, ..plan.loaded_as(number, database, started) })
 }
 
 /// Builds a new generation of a full snapshot, and brings it forward before anybody sees it.
 fn build_new(site: &Site, standby: &Server, plan: &Plan, accept: Accept, started: Instant) -> Result<Loaded> {
     // Before and not after: the server drops no database before all that was written anywhere is on its disk, and now that is little.
-    let (dropped, kept) = plan.newest.map_or_else(Default::default, |newest| drop_old(site, standby, newest));
+    let (dropped, kept) = drop_old(site, standby);
     let number = claim(site, plan)?;
     let name = standby.database();
     let (loading, published) = (Generation::loading_name(name, number), Generation::database_name(name, number));
@@ -178,8 +178,8 @@ fn noted<T>(site: &Site, plan: &Plan, number: u64, outcome: Result<T>) -> Result
 }
 
 /// An old generation that cannot be dropped now is dropped by a later run, and hinders no load.
-fn drop_old(site: &Site, standby: &Server, newest: u64) -> (Vec<String>, Vec<Kept>) {
-    retire::drop_old(site, standby, newest).unwrap_or_else(|e| {
+fn drop_old(site: &Site, standby: &Server) -> (Vec<String>, Vec<Kept>) {
+    retire::drop_old(site, standby).unwrap_or_else(|e| {
         site.talk.warn(format!("older generations stay for now: {e}"));
         (Vec::new(), Vec::new())
     })

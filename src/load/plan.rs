@@ -23,8 +23,6 @@ pub struct Plan {
     pub sweep: Vec<String>,
     /// Highest generation number that any database on the standby has.
     pub highest_seen: u64,
-    /// The generation that would be opened now.
-    pub newest: Option<u64>,
     /// Databases of generations that are needed no more, if their units are settled.
     pub superfluous: Vec<String>,
 }
@@ -109,10 +107,8 @@ pub fn plan(site: &Site, id: Option<&str>, accept: Accept) -> Result<Plan> {
             guards::require_not_changed(&doing, site, &before, full, accept)?;
         }
     }
-    let newest = newest.map(|g| g.number);
-    let superfluous = retire::superfluous(&all, standby.database(), newest.unwrap_or(0));
-    let superfluous = superfluous.iter().map(|g| g.database.clone()).collect();
-    Ok(Plan { chain, id, rows, loaded, sweep, highest_seen, newest, superfluous })
+    let superfluous = retire::superfluous(&all, standby.database()).iter().map(|g| g.database.clone()).collect();
+    Ok(Plan { chain, id, rows, loaded, sweep, highest_seen, superfluous })
 }
 
 /// The newest snapshot, for a database that replaces nothing.
@@ -128,16 +124,7 @@ pub fn of_restore(site: &Site, standby: &Server, id: Option<&str>) -> Result<Pla
     let chain = Chain::to(site, snapshot, None)?;
     chain.verify()?;
     require_server(standby)?;
-    Ok(Plan {
-        chain,
-        id,
-        rows,
-        loaded: None,
-        sweep: Vec::new(),
-        highest_seen: 0,
-        newest: None,
-        superfluous: Vec::new(),
-    })
+    Ok(Plan { chain, id, rows, loaded: None, sweep: Vec::new(), highest_seen: 0, superfluous: Vec::new() })
 }
 
 /// The snapshot is one that this version and this profile can load.

@@ -27,20 +27,20 @@ pub fn units(client: &mut Client) -> Result<Vec<i64>> {
     Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
-/// The generations that nobody needs once `newest` is there: all but the one with the standby's name, the newest, and
-/// the one before it.
+/// The generations that nobody needs: those before the newest but the one with the standby's name and the one just before.
 #[must_use]
-pub fn superfluous<'a>(all: &'a [Generation], standby: &str, newest: u64) -> Vec<&'a Generation> {
+pub fn superfluous<'a>(all: &'a [Generation], standby: &str) -> Vec<&'a Generation> {
+    let newest = Generation::newest(all).map_or(0, |g| g.number);
     let usable = |g: &&Generation| g.verified && !g.retired && g.number != CLOSED_DATABASE && g.number < newest;
     let before = all.iter().filter(usable).map(|g| g.number).max();
     all.iter().filter(|g| g.database != standby && g.number < newest && Some(g.number) != before).collect()
 }
 
 /// Drops what [`superfluous`] names. One whose units the primary's ledger does not show is kept (P6).
-pub fn drop_old(site: &Site, standby: &Server, newest: u64) -> Result<(Vec<String>, Vec<Kept>)> {
+pub fn drop_old(site: &Site, standby: &Server) -> Result<(Vec<String>, Vec<Kept>)> {
     let all = Generation::all(standby)?;
     let (mut dropped, mut kept) = (Vec::new(), Vec::new());
-    for old in superfluous(&all, standby.database(), newest) {
+    for old in superfluous(&all, standby.database()) {
         let keep = |reason: &str| Kept { database: old.database.clone(), reason: reason.to_owned() };
         if old.gate != Gate::Closed {
             kept.push(keep("its gate is not closed"));
