@@ -101,7 +101,7 @@ impl Register {
     /// Refuses where the register is not at home: another store may be issuing the same numbers.
     fn at_home(&mut self, moved: Option<&str>) -> Result<()> {
         let Some(home) = &self.home else { return self.write(&Act::Home { home: self.here.clone(), why: None }) };
-        if *home == self.here {
+        if home.is(&self.here) {
             return Ok(());
         }
         if moved.is_none() {
