@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
 
 /// Bytes after which what was written so far is put on the disk: while the next ones are read and compressed, and not all of it
 /// at the end, when nothing else is left to do.
@@ -21,6 +23,53 @@ struct Hashed {
     hash: Sha256,
     /// Bytes since the last sync.
     unsynced: usize,
+    beside: Option<Beside>,
+}
+
+/// Puts a file on the disk while it is written: a sync takes as long as the disk does, and whoever writes would stand still.
+struct Beside {
+    /// Holds one: what comes while a sync waits its turn is covered by that one.
+    again: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Beside {
+    fn of(file: &File) -> io::Result<Beside> {
+        let file = file.try_clone()?;
+        let (again, turns) = sync_channel(1);
+        let sync = move || turns.iter().try_for_each(|()| file.sync_data());
+        Ok(Beside { again, thread: thread::Builder::new().name("sync".into()).spawn(sync)? })
+    }
+
+    /// An error of the disk is told to one sync of a file and not again: it would be lost with the thread.
+    fn done(self) -> io::Result<()> {
+        drop(self.again);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs has panicked")))
+    }
+}
+
+impl Hashed {
+    fn sync_beside(&mut self) -> io::Result<()> {
+        self.unsynced = 0;
+        let beside = match self.beside.take() {
+            Some(beside) => beside,
+            None => Beside::of(&self.file)?,
+        };
+        match beside.again.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(())) => self.beside = Some(beside),
+            // It has failed: say so now, and not when everything has been written.
+            Err(TrySendError::Disconnected(())) => beside.done()?,
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<String> {
+        if let Some(beside) = self.beside.take() {
+            beside.done()?;
+        }
+        self.file.sync_all()?;
+        Ok(hex(&self.hash.finalize()))
+    }
 }
 
 impl Write for Hashed {
@@ -29,8 +78,7 @@ impl Write for Hashed {
         self.hash.update(&bytes[..written]);
         self.unsynced += written;
         if self.unsynced >= SYNC_EVERY {
-            self.unsynced = 0;
-            self.file.sync_data()?;
+            self.sync_beside()?;
         }
         Ok(written)
     }
@@ -52,7 +100,7 @@ pub struct Output {
 
 impl Output {
     pub(super) fn create(path: &Path, recipients: &[String]) -> io::Result<Output> {
-        let hashed = Hashed { file: durable::create_file(path)?, hash: Sha256::new(), unsynced: 0 };
+        let hashed = Hashed { file: durable::create_file(path)?, hash: Sha256::new(), unsynced: 0, beside: None };
         if recipients.is_empty() {
             return Ok(Output { way: Way::Plain(hashed) });
         }
@@ -65,12 +113,10 @@ impl Output {
 
     /// Everything is on the disk; gives the SHA-256 of the file as stored.
     pub fn finish(self) -> io::Result<String> {
-        let hashed = match self.way {
-            Way::Plain(hashed) => hashed,
-            Way::Sealed(writer) => writer.finish()?,
-        };
-        hashed.file.sync_all()?;
-        Ok(hex(&hashed.hash.finalize()))
+        match self.way {
+            Way::Plain(hashed) => hashed.finish(),
+            Way::Sealed(writer) => writer.finish()?.finish(),
+        }
     }
 }
 
@@ -142,6 +188,19 @@ mod tests {
     use super::*;
     use age::secrecy::ExposeSecret;
     use std::os::unix::fs::OpenOptionsExt;
+
+    #[test]
+    fn an_error_of_a_sync_beside_the_writing_is_told() {
+        // The device takes every byte, and cannot be synced.
+        let file = || File::options().write(true).open("/dev/null").unwrap();
+        let beside = Beside::of(&file()).unwrap();
+        beside.again.send(()).unwrap();
+        assert_eq!(beside.done().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let mut hashed = Hashed { file: file(), hash: Sha256::new(), unsynced: 0, beside: None };
+        let part = vec![0; SYNC_EVERY];
+        let failed = (0..1000).find_map(|_| hashed.write(&part).err());
+        assert_eq!(failed.expect("told while it is written").kind(), io::ErrorKind::InvalidInput);
+    }
 
     #[test]
     fn what_is_encrypted_is_read_again_with_the_identity_and_with_no_other() {
