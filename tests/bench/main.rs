@@ -47,10 +47,18 @@ fn main() {
             together(&mut report, &works::OF_A_CYCLE, works::cycles(&ground, runs));
         }
     }
-    if works::OF_WINDOWS.iter().any(|w| wanted(&w)) {
+    let switch = works::OF_A_SWITCH.iter().any(|w| wanted(&w));
+    let pgbouncer = works::OF_A_SWITCH_BY_PGBOUNCER.iter().any(|w| wanted(&w));
+    if switch || pgbouncer || wanted(&&works::CAPTURE) {
         let ground = Ground::new(patients.min(MOST_FOR_WINDOWS));
         report.on(&ground);
-        each(&mut report, &ground, works::OF_WINDOWS.iter().filter(wanted), runs);
+        if switch {
+            together(&mut report, &works::OF_A_SWITCH, windows::switch(&ground, runs));
+        }
+        if pgbouncer {
+            together(&mut report, &works::OF_A_SWITCH_BY_PGBOUNCER, windows::switch_by_pgbouncer(&ground, runs));
+        }
+        each(&mut report, &ground, [&works::CAPTURE].into_iter().filter(wanted), runs);
     }
     if works::OF_AN_EVENT.iter().any(|w| wanted(&w)) {
         let compared = event::compare(setting("HIS_UNITS", 20_000), setting("HIS_EVENTS", 1));
@@ -68,7 +76,7 @@ fn each(report: &mut Report, ground: &Ground, works: impl Iterator<Item = &'stat
     }
 }
 
-fn together(report: &mut Report, works: &'static [Work; 3], compared: [Compared; 3]) {
+fn together<const N: usize>(report: &mut Report, works: &'static [Work; N], compared: [Compared; N]) {
     works.iter().zip(compared).for_each(|(work, compared)| told(report, work, compared));
 }
 
