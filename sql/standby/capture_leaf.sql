@@ -1,8 +1,8 @@
 -- Captures every row change of one table or leaf partition. Parameters: no, leaf (running number), table (quoted),
 -- columns [{name, base_type}] in the order of the root, omitted [{name, default}], mark (refire | replay | none), key [],
--- root (quoted), knows, same_as [], once [], guards [{column, from [], to_table (quoted), to [], watched []}].
+-- root (quoted), knows, settings (whether a value as text depends on them), same_as [], once [], guards [{column, from [], to_table (quoted), to [], watched []}].
 CREATE FUNCTION his_emergency.capture_{{ no }}_{{ leaf }}() RETURNS trigger LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-{% if knows %}
+{% if settings %}
   SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C'
 {% endif %}
 AS $capture$

@@ -1,8 +1,9 @@
 -- Makes the queue of one captured table. Parameters: no, schema, name, columns [{name, base_type}], key [], money [],
 -- table (quoted), searched [[column]]: what the capture looks up with each new row.
--- Images are kept in columns of the table's own types, so that no setting of a window's session can change a value.
+-- Images are kept in columns of the table's own types, so that no setting of a window's session can change a value. No index:
+-- a queue is read whole, and every window would pay for it.
 CREATE TABLE his_emergency.change_{{ no }} (
-  seq bigint PRIMARY KEY,
+  seq bigint NOT NULL,
   xid bigint NOT NULL,
   op "char" NOT NULL,
   depth smallint NOT NULL,

@@ -1,8 +1,9 @@
 -- Notes what the numbers kept in one column reach, of one table or leaf partition. Parameters: no, leaf (running number),
--- table (quoted), column, key (columns).
--- The settings are those that a key as text depends on; a window may have others.
+-- table (quoted), column, key (columns), settings (whether a key as text depends on them; a window may have others).
 CREATE FUNCTION his_emergency.handed_{{ no }}_{{ leaf }}() RETURNS trigger LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+{% if settings %}
   SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C'
+{% endif %}
 AS $handed$
 BEGIN
   INSERT INTO his_emergency.handed VALUES ({{ no }}, jsonb_build_object({% for k in key %}{{ k | lit }}, NEW.{{ k | id }}::text{{ ", " if not loop.last }}{% endfor %})::text, NEW.{{ column | id }});

@@ -104,6 +104,22 @@ pub struct Column {
     pub sequence: Option<String>,
 }
 
+impl Column {
+    /// The base type without its lengths.
+    #[must_use]
+    pub fn kind_of_type(&self) -> &str {
+        self.base_type.split('(').next().unwrap_or_default()
+    }
+
+    /// No setting of a session changes how its values look as text, as DateStyle and its like do with others.
+    #[must_use]
+    pub fn is_same_text_everywhere(&self) -> bool {
+        const TYPES: [&str; 9] =
+            ["smallint", "integer", "bigint", "numeric", "text", "character varying", "character", "uuid", "boolean"];
+        TYPES.contains(&self.kind_of_type())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unique {
     pub name: String,

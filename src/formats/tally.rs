@@ -2,6 +2,10 @@
 //! has its count and the sum of its hashes. Two of them say in which pages keys went, not which.
 
 use super::records::{Records, field};
+use crate::catalog::Table;
+use crate::db::sql;
+use crate::error::Result;
+use minijinja::context;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
@@ -52,6 +56,15 @@ pub fn hash(key: &[u8]) -> i64 {
     b = step(b, a, 14);
     c = step(c, b, 24);
     (i64::from(b) << 32) | i64::from(c)
+}
+
+/// The same of the rows of `table`, as an SQL expression.
+pub fn hash_of(table: &Table, key: &[String], alias: Option<&str>) -> Result<String> {
+    let text = match key {
+        [one] => table.column(one).is_some_and(|c| matches!(c.kind_of_type(), "text" | "character varying")),
+        _ => false,
+    };
+    sql::render(crate::sql!("snapshot/key_hash.sql"), context! { key => key.to_vec(), alias, text })
 }
 
 /// Rows of a page and the sum of the hashes of their keys.

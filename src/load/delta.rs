@@ -15,6 +15,7 @@ use crate::db::{Server, sql};
 use crate::error::{Cannot, Error, Result};
 use crate::formats::digest::Digested;
 use crate::formats::snapshot::{Census, Delta, How, Part, Table};
+use crate::formats::tally;
 use crate::snapshot::Snapshot;
 use crate::standby::{columns, triggers};
 use crate::store::State;
@@ -244,7 +245,8 @@ impl Step<'_> {
         // The hash is of the key as text.
         fill::pin(&mut self.tx, &table.timezone, &table.search_path).cannot(&*doing)?;
         let partitioned = table.described.partitioned;
-        let context = context! { table => name, partitioned, key, mask, some => gone.rows > 0 };
+        let hash = tally::hash_of(&table.described, &key, Some("t"))?;
+        let context = context! { table => name, partitioned, key, hash, mask, some => gone.rows > 0 };
         self.run(crate::sql!("load/delta/stage_gone.sql"), context)
     }
 

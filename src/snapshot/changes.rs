@@ -106,6 +106,7 @@ impl Pieces<'_> {
     fn changed(&self, parent: &Parent, key: &[String], mask: Option<i64>, asked: &Gone) -> Result<String> {
         let this = context! {
             columns => self.planned.columns.clone(), since => parent.since(), key => key.to_vec(), mask,
+            hash => tally::hash_of(&self.planned.described, key, None)?,
             keys => asked.keys.clone(), pages => asked.pages.clone(), ..self.of_table()
         };
         sql::render(crate::sql!("snapshot/changed.sql"), this)
@@ -128,7 +129,8 @@ impl Pieces<'_> {
     fn keys(&mut self, key: &[String], mask: Option<i64>, parent: Option<&Parent>) -> Result<Option<Keys>> {
         let doing = format!("read the keys of '{}'", self.planned.described.name);
         self.client.batch_execute(crate::sql!("snapshot/room.sql")).cannot(&*doing)?;
-        let this = context! { key => key.to_vec(), mask, since => parent.map(Parent::since), ..self.of_table() };
+        let hash = tally::hash_of(&self.planned.described, key, None)?;
+        let this = context! { key => key.to_vec(), hash, mask, since => parent.map(Parent::since), ..self.of_table() };
         let template =
             if mask.is_some() { crate::sql!("snapshot/tally.sql") } else { crate::sql!("snapshot/census.sql") };
         let text = sql::render(template, this)?;

@@ -5,7 +5,7 @@
 //! opening puts the rows behind it where they go on. Rows that nobody drew from cost nothing.
 
 use super::triggers;
-use crate::catalog::{Catalog, Name};
+use crate::catalog::{self, Catalog, Name};
 use crate::cli::Site;
 use crate::db::{Client, GenericClient, Transaction, sql};
 use crate::error::{Cannot, Error, Result};
@@ -51,8 +51,7 @@ pub fn install(client: &mut impl GenericClient, catalog: &Catalog, profile: &Pro
         let (table, described) = found.ok_or_else(|| {
             Error::usage(doing(), "the loaded schema has no such column").hint("check [[numbers]] in the profile.")
         })?;
-        let base = described.base_type.split('(').next().unwrap_or_default();
-        if !NUMERIC.contains(&base) {
+        if !NUMERIC.contains(&described.kind_of_type()) {
             return Err(Error::usage(
                 doing(),
                 format!("its type is {} (expected a whole number)", described.type_name),
@@ -62,12 +61,13 @@ pub fn install(client: &mut impl GenericClient, catalog: &Catalog, profile: &Pro
         let own = profile.table(name).map(|t| t.key.clone()).filter(|key| !key.is_empty());
         let key = own.or_else(|| table.row_key().map(<[String]>::to_vec)).unwrap_or_default();
         let key: Vec<String> = key.into_iter().filter(|c| c != column).collect();
+        let settings = !key.iter().all(|c| table.column(c).is_some_and(catalog::Column::is_same_text_everywhere));
         let types: Vec<String> = key.iter().filter_map(|c| table.column(c)).map(|c| c.base_type.clone()).collect();
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&no, &name.schema, &name.name, &column, &key, &types];
         client.execute(crate::sql!("standby/number_column.sql"), &values).cannot(doing())?;
         for (leaf, leaf_table) in (1..).zip(catalog.leaves(table)) {
-            let context = context! { no, leaf, table => leaf_table.name.sql(), column, key => key.clone() };
+            let context = context! { no, leaf, table => leaf_table.name.sql(), column, key => key.clone(), settings };
             let text = sql::render(crate::sql!("standby/handed_leaf.sql"), context)?;
             client.batch_execute(&text).cannot(doing())?;
         }

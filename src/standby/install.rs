@@ -1,7 +1,7 @@
 //! Puts gate and capture on every table of a freshly loaded generation.
 
 use super::{Captured, columns};
-use crate::catalog::{Catalog, Table};
+use crate::catalog::{Catalog, Column, ForeignKey, Table};
 use crate::db::GenericClient;
 use crate::db::sql;
 use crate::error::{Cannot, Error, Result};
@@ -84,6 +84,8 @@ fn capture(
         columns.iter().map(|c| context! { name => c.name.clone(), base_type => c.base_type.clone() }).collect();
     let guards = guards_of(table, entry);
     let knows = !(entry.same_as.is_empty() && entry.once.is_empty() && guards.is_empty());
+    let settings =
+        knows && !told_columns(catalog, table, entry, &key).all(|c| c.is_some_and(Column::is_same_text_everywhere));
     let searched: Vec<Vec<String>> = [entry.same_as.clone()]
         .into_iter()
         .filter(|c| !c.is_empty())
@@ -98,7 +100,7 @@ fn capture(
     for (leaf, leaf_table) in (1..).zip(catalog.leaves(table)) {
         // Columns by name: a partition may have them in another order than its root.
         let context = context! { no, leaf, table => leaf_table.name.sql(), columns => shown.clone(), omitted => omitted.clone(), mark,
-        key => key.clone(), root => table.name.sql(), knows, same_as => entry.same_as.clone(), once => entry.once.clone(), guards => guards.clone() };
+        key => key.clone(), root => table.name.sql(), knows, settings, same_as => entry.same_as.clone(), once => entry.once.clone(), guards => guards.clone() };
         run(client, crate::sql!("standby/capture_leaf.sql"), context, &leaf_table.name.to_string())?;
     }
     Ok(Captured {
@@ -111,14 +113,31 @@ fn capture(
     })
 }
 
+/// The columns whose values are kept as text in what the standby knew: keys, and what is watched of the parents.
+fn told_columns<'a>(
+    catalog: &'a Catalog,
+    table: &'a Table,
+    entry: &'a profile::Table,
+    key: &'a [String],
+) -> impl Iterator<Item = Option<&'a Column>> {
+    let of_parents = entry.guard.iter().flat_map(move |(column, watched)| {
+        let parent = key_of(table, column).and_then(|f| catalog.get(&f.to()));
+        watched.iter().map(move |w| parent.and_then(|p| p.column(w)))
+    });
+    key.iter().map(|c| table.column(c)).chain(of_parents)
+}
+
+fn key_of<'a>(table: &'a Table, column: &str) -> Option<&'a ForeignKey> {
+    table.foreign_keys.iter().find(|f| f.columns.iter().any(|c| c == column))
+}
+
 /// The foreign keys whose parents are watched: a `guard` names a column of its key.
 fn guards_of(table: &Table, entry: &profile::Table) -> Vec<minijinja::Value> {
-    let key_of = |column: &str| table.foreign_keys.iter().find(|f| f.columns.iter().any(|c| c == column));
     entry
         .guard
         .iter()
         .filter_map(|(column, watched)| {
-            let key = key_of(column)?;
+            let key = key_of(table, column)?;
             Some(context! { column, from => key.columns.clone(), to_table => key.to().sql(), to => key.to_columns.clone(), watched })
         })
         .collect()
