@@ -44,7 +44,10 @@ part_of = "h.charge"
 "#;
 
 pub fn clinic() -> Opened {
-    let o = Opened::new(CLINIC, TABLES);
+    numbered(Opened::new(CLINIC, TABLES))
+}
+
+fn numbered(o: Opened) -> Opened {
     for sequence in ["patient", "visit", "charge"] {
         o.standby.execute(crate::support::workplace::DB, &format!("SELECT setval('h.{sequence}_id_seq', 900000)"));
     }
@@ -108,6 +111,21 @@ fn a_charge_for_a_visit_that_the_primary_cancelled_meanwhile_is_held() {
     let found = conflict(&o, "parent");
     assert_eq!(found["reason"], "guard of visit_id: h.visit was changed on the primary (status)");
     assert_eq!((&found["differ"], &found["primary"]["status"]), (&json!(["status"]), &json!("cancelled")));
+}
+
+#[test]
+fn a_guard_of_a_day_means_the_same_whatever_form_of_dates_the_window_has() {
+    let tables = TABLES.replace("visit_id = [\"status\"]", "visit_id = [\"day\"]");
+    let o = numbered(Opened::new(CLINIC, &tables));
+    o.window(&[
+        "SET DateStyle = 'SQL, DMY'; INSERT INTO h.charge (visit_id, total) VALUES (1, 30)",
+        "SET DateStyle = 'German'; INSERT INTO h.charge (visit_id, total) VALUES (2, 30)",
+    ]);
+    o.meanwhile("UPDATE h.visit SET day = '2026-12-01' WHERE id = 2");
+    let json = o.merge(3);
+    assert_eq!(json["units"], json!({"captured": 2, "merged": 1, "held": 1, "rejected": 0}));
+    assert_eq!(conflict(&o, "parent")["primary"]["day"], "2026-12-01");
+    assert_eq!(o.rows("SELECT visit_id FROM h.charge WHERE id > 900000"), ["1"]);
 }
 
 #[test]
