@@ -70,7 +70,11 @@ fn of_switches(ground: &Ground, runs: usize, url: &str) -> [Compared; 2] {
             let run = |seconds| Run { seconds, memory_kib: 0 };
             compared[0].ours.push(run(of(&switched.committed, 99)));
             compared[0].theirs.push(run(1.0));
-            compared[0].notes = vec![format!("first commit of a window: {}", shown(&switched.committed))];
+            compared[0].notes = vec![format!(
+                "first commit of a window: {}; without a switch: {}",
+                shown(&switched.committed),
+                shown(&cut_off.committed)
+            )];
             compared[1].ours.push(run(of(&switched.registered, 99)));
             compared[1].theirs.push(run(of(&cut_off.registered, 99)));
             compared[1].notes = vec![format!(
